@@ -1,0 +1,48 @@
+#include "wire/data.h"
+
+#include "base/check.h"
+#include "wire/handshake.h"
+#include "wire/reader.h"
+
+namespace ipop::wire {
+
+Result<Data> parse_data(Bytes datagram) {
+  if (datagram.size() < kDataOverhead) return fail(Errc::Truncated, "data packet");
+  Reader reader(datagram.first(kDataHeaderSize));
+  const auto type = reader.le<std::uint8_t>();
+  Data out;
+  out.queue = reader.le<std::uint8_t>();
+  out.flags = reader.le<std::uint8_t>();
+  const auto reserved = reader.le<std::uint8_t>();
+  out.receiver.value = reader.le<std::uint32_t>();
+  out.counter.value = reader.le<std::uint64_t>();
+  if (type != kTypeData) return fail(Errc::BadValue, "data type");
+  if (reserved != 0) return fail(Errc::BadValue, "data reserved byte");
+  if ((out.flags & ~kDataFlagCsumPartial) != 0) return fail(Errc::BadValue, "data flags");
+  return out;
+}
+
+void write_data_header(const Data& data, MutableBytes out) {
+  check(out.size() >= kDataHeaderSize);
+  out[0] = std::byte{kTypeData};
+  out[1] = std::byte{data.queue};
+  out[2] = std::byte{data.flags};
+  out[3] = std::byte{0};
+  for (std::size_t i = 0; i < 4; ++i) {
+    out[4 + i] = static_cast<std::byte>(data.receiver.value >> (8 * i));
+  }
+  for (std::size_t i = 0; i < 8; ++i) {
+    out[8 + i] = static_cast<std::byte>(data.counter.value >> (8 * i));
+  }
+}
+
+PayloadKind payload_kind(Bytes plaintext) {
+  if (plaintext.empty()) return PayloadKind::Keepalive;
+  const auto first = std::to_integer<unsigned>(plaintext[0]);
+  if (first < 0x40) return PayloadKind::Control;
+  if (first >> 4U == 4) return PayloadKind::Ipv4;
+  if (first >> 4U == 6) return PayloadKind::Ipv6;
+  return PayloadKind::Unknown;
+}
+
+}  // namespace ipop::wire

@@ -1,0 +1,82 @@
+#include "wire/data.h"
+
+#include "wire/canonical_testing.h"
+
+namespace ipop::wire {
+namespace {
+
+std::optional<ByteVector> rewrite(Bytes input) {
+  const auto data = parse_data(input);
+  if (!data) return std::nullopt;
+  ByteVector out(kDataHeaderSize);
+  write_data_header(*data, out);
+  append(out, input.subspan(kDataHeaderSize));
+  return out;
+}
+
+TEST(Data, HasTheHeaderOfTheTable) {
+  ByteVector out(kDataOverhead, std::byte{0xee});
+  write_data_header({.queue = 7,
+                     .flags = kDataFlagCsumPartial,
+                     .receiver = SessionIndex{0x11223344},
+                     .counter = Counter{0x0102030405060708}},
+                    out);
+  EXPECT_EQ(to_hex(Bytes(out).first(16)), "c4070100443322110807060504030201");
+  EXPECT_EQ(out[16], std::byte{0xee});
+  const auto back = parse_data(out);
+  ASSERT_TRUE(back);
+  EXPECT_EQ(back->queue, 7);
+  EXPECT_EQ(back->flags, kDataFlagCsumPartial);
+  EXPECT_EQ(back->receiver, SessionIndex{0x11223344});
+  EXPECT_EQ(back->counter, Counter{0x0102030405060708});
+}
+
+TEST(Data, RefusesEveryLengthBelowHeaderAndTag) {
+  ByteVector good(kDataOverhead);
+  write_data_header({}, good);
+  ASSERT_TRUE(parse_data(good));
+  for (std::size_t n = 0; n < kDataOverhead; ++n) {
+    const ByteVector cut = to_vector(Bytes(good).first(n));
+    const auto r = parse_data(cut);
+    ASSERT_FALSE(r);
+    EXPECT_EQ(r.error().code, Errc::Truncated);
+  }
+}
+
+TEST(Data, RefusesEveryOtherTypeFlagAndReservedByte) {
+  ByteVector good(kDataOverhead);
+  write_data_header({}, good);
+  for (unsigned v = 0; v < 256; ++v) {
+    for (const std::size_t at : {0U, 2U, 3U}) {
+      ByteVector bytes = good;
+      bytes[at] = static_cast<std::byte>(v);
+      const bool right = at == 0 ? v == 0xc4 : at == 2 ? v <= 1 : v == 0;
+      const auto r = parse_data(bytes);
+      EXPECT_EQ(r.has_value(), right) << at << ' ' << v;
+      if (!r) { EXPECT_EQ(r.error().code, Errc::BadValue); }
+    }
+  }
+}
+
+TEST(Data, IsCanonical) {
+  SeededRng rng(12);
+  ByteVector bytes = random_bytes(rng, kDataOverhead + 5);
+  write_data_header({.queue = 255, .receiver = SessionIndex{1}, .counter = Counter{9}}, bytes);
+  // 8 type bits, 7 unknown flags, 8 reserved bits.
+  EXPECT_EQ(expect_canonical(rewrite, bytes), 23U);
+}
+
+TEST(Data, FirstByteTellsThePayload) {
+  EXPECT_EQ(payload_kind({}), PayloadKind::Keepalive);
+  for (unsigned v = 0; v < 256; ++v) {
+    const ByteVector payload{static_cast<std::byte>(v), std::byte{0}};
+    const auto expected = v < 0x40                ? PayloadKind::Control
+                          : v >= 0x40 && v < 0x50 ? PayloadKind::Ipv4
+                          : v >= 0x60 && v < 0x70 ? PayloadKind::Ipv6
+                                                  : PayloadKind::Unknown;
+    EXPECT_EQ(payload_kind(payload), expected) << v;
+  }
+}
+
+}  // namespace
+}  // namespace ipop::wire

@@ -1,0 +1,322 @@
+#include "wire/frames.h"
+
+#include <algorithm>
+
+#include "base/check.h"
+#include "wire/candidate.h"
+#include "wire/reader.h"
+#include "wire/statement.h"
+#include "wire/writer.h"
+
+namespace ipop::wire {
+namespace {
+
+constexpr std::uint8_t kProofAcceptedYours = 1;
+
+/// Turns what a reader saw into the error of its frame.
+std::unexpected<Error> malformed(const Reader& reader, std::string_view what) {
+  return fail(reader.ok() ? Errc::BadValue : Errc::Truncated, what);
+}
+
+template <class PingOrPong>
+Result<Frame> parse_ping(Reader& reader) {
+  PingOrPong out;
+  const auto reserved = reader.le<std::uint8_t>();
+  out.sequence = reader.le<std::uint16_t>();
+  out.time = reader.le<std::uint64_t>();
+  out.digest = reader.fixed<Digest>();
+  out.epoch.value = reader.le<std::uint32_t>();
+  if (!reader.done() || reserved != 0) return malformed(reader, "ping or pong frame");
+  return out;
+}
+
+Result<Frame> parse_proof(Reader& reader) {
+  Proof out;
+  const auto flags = reader.le<std::uint8_t>();
+  out.accepted_yours = (flags & kProofAcceptedYours) != 0;
+  out.grant = reader.fixed<StatementId>();
+  out.skey = reader.fixed<StatementId>();
+  const auto count = reader.le<std::uint16_t>();
+  if (!reader.ok()) return fail(Errc::Truncated, "proof frame");
+  if ((flags & ~kProofAcceptedYours) != 0) return fail(Errc::BadValue, "proof flags");
+  if (count > kProofStatementsMax) return fail(Errc::BadValue, "proof statement count");
+  out.statements.reserve(count);
+  for (std::size_t i = 0; i < count && reader.ok(); ++i) {
+    const Bytes statement = reader.take(reader.le<std::uint16_t>());
+    if (reader.ok() && (statement.empty() || statement.size() > kStatementSizeMax)) {
+      return fail(Errc::BadValue, "proof statement length");
+    }
+    out.statements.push_back(statement);
+  }
+  if (!reader.done()) return malformed(reader, "proof frame");
+  return out;
+}
+
+Result<Frame> parse_secret(Reader& reader) {
+  SecretFrame out;
+  out.epoch.value = reader.le<std::uint32_t>();
+  out.secret = reader.take(32);
+  if (!reader.done()) return malformed(reader, "secret frame");
+  return out;
+}
+
+Result<Frame> parse_statement_frame(Reader& reader) {
+  StatementFrame out;
+  out.statement = reader.take(reader.remaining());
+  if (out.statement.empty()) return fail(Errc::Truncated, "statement frame");
+  if (out.statement.size() > kStatementSizeMax) return fail(Errc::BadValue, "statement frame");
+  return out;
+}
+
+Result<Frame> parse_recon(Reader& reader) {
+  Recon out;
+  const auto kind = reader.le<std::uint8_t>();
+  out.lower = reader.fixed<StatementId>();
+  out.upper = reader.fixed<StatementId>();
+  const auto count = reader.le<std::uint16_t>();
+  if (!reader.ok()) return fail(Errc::Truncated, "recon frame");
+  if (kind > 1) return fail(Errc::BadValue, "recon kind");
+  if (count > kReconIdsMax) return fail(Errc::BadValue, "recon id count");
+  out.kind = static_cast<Recon::Kind>(kind);
+  const bool have = out.kind == Recon::Kind::Have;
+  if (have ? out.lower > out.upper : !out.lower.is_zero() || !out.upper.is_zero()) {
+    return fail(Errc::BadValue, "recon bounds");
+  }
+  out.ids.reserve(count);
+  for (std::size_t i = 0; i < count; ++i) {
+    const auto id = reader.fixed<StatementId>();
+    if (!reader.ok()) return fail(Errc::Truncated, "recon ids");
+    const bool ascends = out.ids.empty() || out.ids.back() < id;
+    if (!ascends || (have && (id < out.lower || out.upper < id))) {
+      return fail(Errc::BadValue, "recon ids");
+    }
+    out.ids.push_back(id);
+  }
+  if (!reader.done()) return malformed(reader, "recon frame");
+  return out;
+}
+
+/// A candidate; the two ways to fail are told apart before its content is looked at.
+Result<Endpoint> parse_candidate(Reader& reader) {
+  if (reader.remaining() < kCandidateSize) return fail(Errc::Truncated, "candidate");
+  const Endpoint out = read_candidate(reader);
+  if (!reader.ok()) return fail(Errc::BadValue, "candidate");
+  return out;
+}
+
+Result<Frame> parse_observed(Reader& reader) {
+  const auto endpoint = parse_candidate(reader);
+  if (!endpoint) return std::unexpected(endpoint.error());
+  if (!reader.done()) return malformed(reader, "observed frame");
+  return Observed{*endpoint};
+}
+
+Result<PeerHint> parse_peer_hint(Reader& reader) {
+  PeerHint out;
+  out.node = reader.fixed<NodeId>();
+  out.age_seconds = reader.le<std::uint32_t>();
+  const auto count = reader.le<std::uint8_t>();
+  if (!reader.ok()) return fail(Errc::Truncated, "peers frame");
+  if (count > kPeerCandidatesMax) return fail(Errc::BadValue, "peers candidate count");
+  for (std::size_t i = 0; i < count; ++i) {
+    const auto endpoint = parse_candidate(reader);
+    if (!endpoint) return std::unexpected(endpoint.error());
+    out.candidates.push_back(*endpoint);
+  }
+  return out;
+}
+
+Result<Frame> parse_peers(Reader& reader) {
+  Peers out;
+  const auto count = reader.le<std::uint8_t>();
+  if (!reader.ok()) return fail(Errc::Truncated, "peers frame");
+  if (count > kPeersMax) return fail(Errc::BadValue, "peers count");
+  for (std::size_t i = 0; i < count; ++i) {
+    auto hint = parse_peer_hint(reader);
+    if (!hint) return std::unexpected(hint.error());
+    if (std::any_of(out.peers.begin(), out.peers.end(),
+                    [&](const PeerHint& p) { return p.node == hint->node; })) {
+      return fail(Errc::BadValue, "peers names a node twice");
+    }
+    out.peers.push_back(std::move(*hint));
+  }
+  if (!reader.done()) return malformed(reader, "peers frame");
+  return out;
+}
+
+Result<Frame> parse_bye(Reader& reader) {
+  const auto reason = reader.le<std::uint8_t>();
+  if (!reader.done()) return malformed(reader, "bye frame");
+  if (reason > static_cast<std::uint8_t>(ByeReason::InviteRevoked)) {
+    return fail(Errc::BadValue, "bye reason");
+  }
+  return Bye{static_cast<ByeReason>(reason)};
+}
+
+template <class Token>
+Result<Frame> parse_token(Reader& reader) {
+  Token out;
+  out.token = reader.fixed<std::array<std::byte, 8>>();
+  if (!reader.done()) return malformed(reader, "path frame");
+  return out;
+}
+
+Result<Frame> parse_part(Reader& reader) {
+  Part out;
+  out.index = reader.le<std::uint8_t>();
+  out.count = reader.le<std::uint8_t>();
+  const auto reserved = reader.le<std::uint8_t>();
+  out.message = reader.le<std::uint32_t>();
+  if (!reader.ok() || reader.remaining() == 0) return fail(Errc::Truncated, "part frame");
+  out.payload = reader.take(reader.remaining());
+  if (reserved != 0 || out.count < 2 || out.count > kPartsMax || out.index >= out.count) {
+    return fail(Errc::BadValue, "part header");
+  }
+  const bool last = out.index + 1 == out.count;
+  if (out.payload.size() > kPartPayloadMax || (!last && out.payload.size() < kPartPayloadMax)) {
+    return fail(Errc::BadValue, "part length");
+  }
+  // Only a message that is too long for one frame is cut. This is also why a whole message is
+  // never itself a PART: those are shorter.
+  const std::size_t whole = (out.count - 1U) * kPartPayloadMax + out.payload.size();
+  if (last && (whole <= kFrameSizeMax || whole > kMessageSizeMax)) {
+    return fail(Errc::BadValue, "part length");
+  }
+  return out;
+}
+
+/// Writes one alternative of Frame after its type byte.
+class BodyWriter {
+ public:
+  explicit BodyWriter(ByteVector& out) : writer_(out) {}
+
+  void operator()(const Ping& f) { ping(FrameType::Ping, f); }
+  void operator()(const Pong& f) { ping(FrameType::Pong, f); }
+  void operator()(const Proof& f) {
+    check(f.statements.size() <= kProofStatementsMax);
+    type(FrameType::Proof);
+    writer_.le(static_cast<std::uint8_t>(f.accepted_yours ? kProofAcceptedYours : 0));
+    writer_.bytes(f.grant.view());
+    writer_.bytes(f.skey.view());
+    writer_.le(static_cast<std::uint16_t>(f.statements.size()));
+    for (const Bytes statement : f.statements) {
+      check(statement.size() <= kStatementSizeMax);
+      writer_.le(static_cast<std::uint16_t>(statement.size()));
+      writer_.bytes(statement);
+    }
+  }
+  void operator()(const SecretFrame& f) {
+    check(f.secret.size() == 32);
+    type(FrameType::Secret);
+    writer_.le(f.epoch.value);
+    writer_.bytes(f.secret);
+  }
+  void operator()(const StatementFrame& f) {
+    type(FrameType::Statement);
+    writer_.bytes(f.statement);
+  }
+  void operator()(const Recon& f) {
+    check(f.ids.size() <= kReconIdsMax);
+    type(FrameType::Recon);
+    writer_.le(static_cast<std::uint8_t>(f.kind));
+    writer_.bytes(f.lower.view());
+    writer_.bytes(f.upper.view());
+    writer_.le(static_cast<std::uint16_t>(f.ids.size()));
+    for (const StatementId& id : f.ids) writer_.bytes(id.view());
+  }
+  void operator()(const Observed& f) {
+    type(FrameType::Observed);
+    write_candidate(f.endpoint, writer_);
+  }
+  void operator()(const Peers& f) {
+    check(f.peers.size() <= kPeersMax);
+    type(FrameType::Peers);
+    writer_.le(static_cast<std::uint8_t>(f.peers.size()));
+    for (const PeerHint& hint : f.peers) {
+      check(hint.candidates.size() <= kPeerCandidatesMax);
+      writer_.bytes(hint.node.view());
+      writer_.le(hint.age_seconds);
+      writer_.le(static_cast<std::uint8_t>(hint.candidates.size()));
+      for (const Endpoint& endpoint : hint.candidates) write_candidate(endpoint, writer_);
+    }
+  }
+  void operator()(const Bye& f) {
+    type(FrameType::Bye);
+    writer_.le(static_cast<std::uint8_t>(f.reason));
+  }
+  void operator()(const PathChallenge& f) {
+    type(FrameType::PathChallenge);
+    writer_.bytes(f.token);
+  }
+  void operator()(const PathResponse& f) {
+    type(FrameType::PathResponse);
+    writer_.bytes(f.token);
+  }
+  void operator()(const Part& f) {
+    check(f.count >= 2 && f.count <= kPartsMax && f.payload.size() <= kPartPayloadMax);
+    type(FrameType::Part);
+    writer_.le(f.index);
+    writer_.le(f.count);
+    writer_.zeros(1);
+    writer_.le(f.message);
+    writer_.bytes(f.payload);
+  }
+
+ private:
+  void type(FrameType t) { writer_.le(static_cast<std::uint8_t>(t)); }
+  template <class PingOrPong>
+  void ping(FrameType t, const PingOrPong& f) {
+    type(t);
+    writer_.zeros(1);
+    writer_.le(f.sequence);
+    writer_.le(f.time);
+    writer_.bytes(f.digest.view());
+    writer_.le(f.epoch.value);
+  }
+
+  Writer writer_;
+};
+
+}  // namespace
+
+Result<Frame> parse_frame(Bytes plaintext) {
+  Reader reader(plaintext);
+  const auto type = reader.le<std::uint8_t>();
+  if (!reader.ok()) return fail(Errc::Truncated, "empty frame");
+  if (plaintext.size() > kMessageSizeMax) return fail(Errc::BadValue, "frame length");
+  if (type < static_cast<std::uint8_t>(FrameType::Ping) ||
+      type > static_cast<std::uint8_t>(FrameType::Part)) {
+    return fail(Errc::BadValue, "frame type");
+  }
+  switch (static_cast<FrameType>(type)) {
+    case FrameType::Ping:
+      return parse_ping<Ping>(reader);
+    case FrameType::Pong:
+      return parse_ping<Pong>(reader);
+    case FrameType::Proof:
+      return parse_proof(reader);
+    case FrameType::Secret:
+      return parse_secret(reader);
+    case FrameType::Statement:
+      return parse_statement_frame(reader);
+    case FrameType::Recon:
+      return parse_recon(reader);
+    case FrameType::Observed:
+      return parse_observed(reader);
+    case FrameType::Peers:
+      return parse_peers(reader);
+    case FrameType::Bye:
+      return parse_bye(reader);
+    case FrameType::PathChallenge:
+      return parse_token<PathChallenge>(reader);
+    case FrameType::PathResponse:
+      return parse_token<PathResponse>(reader);
+    case FrameType::Part:
+      return parse_part(reader);
+  }
+  return fail(Errc::BadValue, "frame type");
+}
+
+void write_frame(const Frame& frame, ByteVector& out) { std::visit(BodyWriter(out), frame); }
+
+}  // namespace ipop::wire

@@ -1,0 +1,162 @@
+#pragma once
+
+#include <optional>
+#include <variant>
+#include <vector>
+
+#include "base/address.h"
+#include "base/error.h"
+#include "base/id.h"
+#include "wire/ids.h"
+
+/// Control frames: plaintext of a DATA packet whose first byte is below 0x40. One frame a packet,
+/// at most kFrameSizeMax bytes; a longer one travels as PARTs. Parsers are canonical: no trailing
+/// bytes, no unknown flag or type. docs/protocol.md has the byte tables.
+namespace ipop::wire {
+
+inline constexpr std::size_t kFrameSizeMax = 1180;
+/// A frame that was put together from PARTs: bounds what a peer makes us hold (PROOF chain <= 8 kB,
+/// a REVOKE with 1024 kept ids 16 kB).
+inline constexpr std::size_t kMessageSizeMax = 20000;
+inline constexpr std::size_t kPartPayloadMax = kFrameSizeMax - 8;
+inline constexpr std::size_t kPartsMax = 18;
+inline constexpr std::size_t kReconIdsMax = 64;
+inline constexpr std::size_t kPeersMax = 8;
+inline constexpr std::size_t kPeerCandidatesMax = 6;
+/// More than fit a message: the smallest statement (a CONFIG without a blob) has 108 bytes.
+inline constexpr std::size_t kProofStatementsMax = 190;
+
+enum class FrameType : std::uint8_t {
+  Ping = 0x01,
+  Pong = 0x02,
+  Proof = 0x03,
+  Secret = 0x04,
+  Statement = 0x05,
+  Recon = 0x06,
+  Observed = 0x07,
+  Peers = 0x08,
+  Bye = 0x09,
+  PathChallenge = 0x0A,
+  PathResponse = 0x0B,
+  Part = 0x0C,
+};
+
+using Digest = FixedBytes<struct DigestTag, 16>;
+
+/// u8 type | u8 zero | u16 sequence | u64 sender's clock (opaque to the peer, echoed) |
+/// 16 authority digest | u32 network secret epoch
+struct Ping {
+  std::uint16_t sequence = 0;
+  std::uint64_t time = 0;
+  Digest digest;
+  Epoch epoch;
+};
+/// The same layout with type 2; sequence and time are the PING's.
+struct Pong {
+  std::uint16_t sequence = 0;
+  std::uint64_t time = 0;
+  Digest digest;
+  Epoch epoch;
+};
+/// u8 type | u8 flags (bit 0: the sender has accepted the receiver's PROOF) | 16 grant id |
+/// 16 skey id (zero: the key in the GRANT) | u16 n | n x (u16 length | statement)
+/// n = 0 refers to a chain that the receiver holds. The responder's first one includes GENESIS.
+struct Proof {
+  bool accepted_yours = false;
+  StatementId grant;
+  StatementId skey;
+  std::vector<Bytes> statements;  // borrowed
+};
+/// u8 type | u32 epoch | 32 secret. Only inside proven sessions to members.
+struct SecretFrame {
+  Epoch epoch;
+  Bytes secret;  // 32, borrowed
+};
+/// u8 type | statement: one whole signed statement, flooded.
+struct StatementFrame {
+  Bytes statement;  // borrowed
+};
+/// u8 type | u8 kind | 16 lower bound | 16 upper bound | u16 n | n x 16 id
+/// Have: "these are all my ids in [lower, upper]" (bounds inclusive). Want: "send me these" (bounds
+/// zero).
+struct Recon {
+  enum class Kind : std::uint8_t { Have = 0, Want = 1 };
+  Kind kind = Kind::Have;
+  StatementId lower;
+  StatementId upper;
+  std::vector<StatementId> ids;  // <= kReconIdsMax, ascending
+};
+/// u8 type | candidate: "I see you as this address".
+struct Observed {
+  Endpoint endpoint;
+};
+/// u8 type | u8 n | n x (16 node id | u32 age in seconds | u8 m | m x candidate): hints only.
+struct PeerHint {
+  NodeId node;
+  std::uint32_t age_seconds = 0;
+  std::vector<Endpoint> candidates;  // <= kPeerCandidatesMax
+};
+struct Peers {
+  std::vector<PeerHint> peers;  // <= kPeersMax, each node once
+};
+/// Why a session ends or a redemption is refused.
+enum class ByeReason : std::uint8_t {
+  Shutdown = 0,   ///< going down, will be back
+  Leaving = 1,    ///< left the network for good
+  NotMember = 2,  ///< your chain does not (or no longer) evaluate
+  InviteExpired = 3,
+  InviteUsed = 4,  ///< as many redemptions as it allows came first
+  NameTaken = 5,
+  PoolExhausted = 6,  ///< no free address
+  Revoked = 7,
+  Superseded = 8,      ///< somebody else's redemption of this one came first
+  TooDeep = 9,         ///< chain of invites too long
+  InviteRevoked = 10,  ///< withdrawn, or closed by a kick
+};
+/// u8 type | u8 reason
+struct Bye {
+  ByeReason reason = ByeReason::Shutdown;
+};
+/// u8 type | 8 token
+struct PathChallenge {
+  std::array<std::byte, 8> token{};
+};
+struct PathResponse {
+  std::array<std::byte, 8> token{};
+};
+/// u8 type | u8 index | u8 count (2..kPartsMax) | u8 zero | u32 message | bytes
+/// The parts of a message but the last are kPartPayloadMax long.
+struct Part {
+  std::uint8_t index = 0;
+  std::uint8_t count = 0;
+  std::uint32_t message = 0;
+  Bytes payload;  // borrowed
+};
+
+using Frame = std::variant<Ping, Pong, Proof, SecretFrame, StatementFrame, Recon, Observed, Peers,
+                           Bye, PathChallenge, PathResponse, Part>;
+
+/// Views in the frame borrow from `plaintext`. Errors: Truncated, BadValue.
+Result<Frame> parse_frame(Bytes plaintext);
+/// Appends the frame. Requires: the counts within their limits.
+void write_frame(const Frame& frame, ByteVector& out);
+
+/// Cuts a frame longer than kFrameSizeMax into PART frames, ready to seal; a shorter one comes back
+/// as it is. Requires: message.size() <= kMessageSizeMax.
+std::vector<ByteVector> split_message(ByteVector message, std::uint32_t message_number);
+
+/// Puts one message at a time together; a PART of another message number starts afresh, so a peer
+/// holds at most kMessageSizeMax bytes here.
+class PartAssembler {
+ public:
+  /// The whole message when `part` was its last missing piece; valid until the next call.
+  std::optional<Bytes> add(const Part& part);
+
+ private:
+  std::uint32_t message_ = 0;
+  std::vector<ByteVector> parts_;
+  std::vector<bool> have_;
+  ByteVector whole_;
+};
+
+}  // namespace ipop::wire
