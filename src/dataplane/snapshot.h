@@ -1,0 +1,97 @@
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <unordered_map>
+#include <vector>
+
+#include "base/address.h"
+#include "base/id.h"
+#include "dataplane/keypair.h"
+
+namespace ipop::dataplane {
+
+/// Where packets for one peer go.
+struct PeerRoute {
+  PeerHandle peer;
+  NetworkSlot network;
+  Keypair* send = nullptr;  ///< null: no proven session; packets go to control, which queues
+  std::optional<Endpoint> endpoint;  ///< of a proven path; null: as above
+  std::uint16_t mtu = 0;             ///< largest inner packet on this path
+  PeerWords* words = nullptr;
+};
+
+/// What may come in on one keypair.
+struct SessionEntry {
+  Keypair* keypair = nullptr;
+  PeerHandle peer;
+  NetworkSlot network;
+  bool proven = false;          ///< else control frames only
+  std::optional<Ipv4> source4;  ///< the only inner sources it may use
+  Ipv6 source6;
+  std::optional<Endpoint>
+      endpoint;  ///< where its packets are expected from; another one is reported
+  PeerWords* words = nullptr;
+};
+
+/// One network's interface and addressing.
+struct NetworkEntry {
+  NetworkSlot slot;
+  std::optional<Ipv4> self4;
+  Ipv6 self6;
+  std::optional<Prefix4> pool;
+  std::uint16_t mtu = 0;                                ///< of the interface
+  std::unordered_map<IpAddress, std::uint32_t> routes;  ///< inner destination -> index into peers
+};
+
+/// Everything a worker needs for a batch: built by the control thread, then immutable. The pointers
+/// are to objects that control owns and keeps until all workers have passed.
+struct Snapshot {
+  std::vector<NetworkEntry> networks;
+  std::vector<PeerRoute> peers;
+  std::unordered_map<SessionIndex, SessionEntry> sessions;
+
+  const NetworkEntry* network(NetworkSlot slot) const;
+};
+
+/// Keypairs and counters that no newer snapshot names; destroyed with the old snapshot.
+struct Garbage {
+  std::vector<std::unique_ptr<Keypair>> keypairs;
+  std::vector<std::unique_ptr<PeerWords>> peers;
+};
+
+/// The one current snapshot, exchanged without locks. Control publishes and collects; a worker
+/// acquires one per batch and says when it is between batches.
+///
+/// Freeing rule (quiescent states, as in userspace RCU): an old snapshot is freed when every worker
+/// has entered a later batch, or is idle, since the exchange.
+class SnapshotSlot {
+ public:
+  explicit SnapshotSlot(std::size_t workers);
+  ~SnapshotSlot();
+  SnapshotSlot(const SnapshotSlot&) = delete;
+  SnapshotSlot& operator=(const SnapshotSlot&) = delete;
+
+  /// Control thread: `garbage` lives until no worker can see the snapshot that is replaced.
+  void publish(std::unique_ptr<const Snapshot> next, Garbage garbage);
+  /// Control thread: frees what no worker can see any more; returns how many generations wait.
+  std::size_t collect();
+
+  /// Worker: the snapshot for this batch, valid until leave() or the next enter(). Never null after
+  /// the first publish().
+  const Snapshot* enter(std::size_t worker);
+  /// Worker: between batches (before it blocks).
+  void leave(std::size_t worker);
+
+ private:
+  struct Retired;
+  struct alignas(kCacheLineSize) Quiescent {
+    std::atomic<std::uint64_t> epoch{0};  ///< generation a batch runs under; 0 = idle
+  };
+  std::atomic<const Snapshot*> current_{nullptr};
+  std::atomic<std::uint64_t> generation_{1};
+  std::vector<Quiescent> workers_;
+  std::vector<Retired> retired_;
+};
+
+}  // namespace ipop::dataplane
