@@ -1,0 +1,86 @@
+#include "sim/scenario.h"
+
+#include "base/check.h"
+
+namespace ipop::sim {
+
+using namespace std::chrono_literals;
+
+std::string found(Node& node, const std::string& network, const std::string& member) {
+  const auto created =
+      node.engine().create(node.now(), {network, member, *Prefix4::parse("10.83.0.0/16"), {}, ""});
+  check(created.has_value());
+  node.drain();
+  return created->recovery_key;
+}
+
+std::string invite(Node& node, std::uint16_t uses) {
+  engine::InviteOptions options;
+  options.uses = uses;
+  const auto made = node.engine().invite(node.now(), {}, options);
+  check(made.has_value());
+  node.drain();
+  return made->text;
+}
+
+void begin_join(Node& node, const std::string& text, const std::string& member) {
+  const auto begun = node.engine().join(node.now(), node.index() + 1000, text, {member, ""});
+  check(begun.has_value());
+  node.drain();
+}
+
+bool is_done(const Node& node) { return !node.updates.empty() && node.updates.back().last; }
+
+bool has_joined(const Node& node) {
+  return is_done(node) && std::holds_alternative<engine::Joined>(node.updates.back().update);
+}
+
+std::optional<engine::Failure> join_failure(const Node& node) {
+  if (!is_done(node)) return std::nullopt;
+  const auto* error = std::get_if<engine::CommandError>(&node.updates.back().update);
+  return error ? std::optional(error->failure) : std::nullopt;
+}
+
+void make_pair(World& world) {
+  world.add_node();
+  world.add_node();
+  found(world.node(0));
+  begin_join(world.node(1), invite(world.node(0)), "bob");
+  check(world.run_until(
+      [&] {
+        return has_joined(world.node(1)) && world.node(0).is_online_with("bob") &&
+               world.node(1).is_online_with("alice");
+      },
+      10s));
+  world.run_for(2s);  // each remembers the other's address on its disk
+}
+
+void make_trio(World& world) {
+  for (int i = 0; i < 3; ++i) world.add_node();
+  found(world.node(0));
+  const std::string text = invite(world.node(0), 2);
+  begin_join(world.node(1), text, "bob");
+  check(world.run_until([&] { return has_joined(world.node(1)); }, 10s));
+  begin_join(world.node(2), text, "carol");
+  check(world.run_until([&] { return has_joined(world.node(2)); }, 10s));
+  check(world.run_until(
+      [&] {
+        return world.node(1).is_online_with("carol") && world.node(2).is_online_with("bob") &&
+               world.node(0).is_online_with("bob") && world.node(0).is_online_with("carol");
+      },
+      10s));
+}
+
+ByteVector ip_packet(Ipv4 from, Ipv4 to) {
+  ByteVector p(28);
+  p[0] = std::byte{0x45};
+  p[3] = std::byte{28};
+  p[8] = std::byte{64};
+  p[9] = std::byte{17};
+  copy_bytes(MutableBytes(p).subspan(12), from.to_bytes());
+  copy_bytes(MutableBytes(p).subspan(16), to.to_bytes());
+  p[25] = std::byte{8};
+  return p;
+}
+
+}  // namespace ipop::sim

@@ -1,0 +1,47 @@
+#pragma once
+
+#include <algorithm>
+#include <deque>
+#include <string>
+#include <vector>
+
+#include "base/log.h"
+#include "base/random.h"
+#include "engine/output.h"
+#include "session/gate.h"
+#include "session/session.h"
+
+namespace ipop::engine {
+
+/// What all networks of one engine share. Owned by the Engine; outlives them.
+struct Context {
+  Rng* rng;
+  Logger* log;
+  session::IndexTable indices;
+  session::HandshakeGate gate;
+  std::uint16_t port = 0;                  ///< of the one UDP socket
+  std::vector<IpAddress> local_addresses;  ///< of this machine, overlay interfaces excluded
+  std::deque<Output> outputs;
+  Ticket next_ticket = 1;
+  std::uint32_t next_peer = 1;
+  bool snapshot_stale = false;
+  dataplane::Garbage garbage;
+
+  /// Local names of all networks; the engine keeps it.
+  std::vector<std::string> network_names;
+
+  /// `wish`, or wish-2, wish-3, … where this machine has a network of that name already.
+  std::string free_network_name(const std::string& wish) const {
+    const auto taken = [&](const std::string& name) {
+      return std::find(network_names.begin(), network_names.end(), name) != network_names.end();
+    };
+    std::string name = wish;
+    for (int n = 2; taken(name); ++n) name = wish + "-" + std::to_string(n);
+    return name;
+  }
+
+  Context(Rng& rng_in, Logger& log_in)
+      : rng(&rng_in), log(&log_in), indices(rng_in), gate(rng_in) {}
+};
+
+}  // namespace ipop::engine

@@ -1,0 +1,363 @@
+#include "engine/engine.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "engine/overload.h"
+#include "engine/text.h"
+
+namespace ipop::engine {
+
+Engine::Engine(Rng& rng, Logger& log, std::uint16_t port) : ctx_(rng, log) { ctx_.port = port; }
+
+Engine::~Engine() = default;
+
+void Engine::handle_event(const Now& now, const dataplane::Event& event) {
+  PeerHandle peer;
+  std::visit(
+      Overload{
+          [&](const dataplane::DatagramEvent& e) { handle_datagram(now, e.from, e.datagram); },
+          [&](const dataplane::FrameEvent& e) {
+            if (Network* n = owner_of_session(e.session, peer)) {
+              n->handle_frame(now, peer, e.session, e.from, e.plaintext);
+            }
+          },
+          [&](const dataplane::ReceivedEvent& e) {
+            if (Network* n = owner_of_session(e.session, peer)) {
+              n->handle_received(now, peer, e.session, e.from);
+            }
+          },
+          [&](const dataplane::IpSentEvent& e) {
+            if (Network* n = owner_of_session(e.session, peer)) {
+              n->handle_ip_sent(now, peer, e.session);
+            }
+          },
+          [&](const dataplane::LimitEvent& e) {
+            if (Network* n = owner_of_session(e.session, peer)) {
+              n->handle_limit(now, peer, e.session);
+            }
+          },
+          [&](const dataplane::UnroutedEvent& e) {
+            if (Network* n = owner(e.peer)) n->handle_unrouted(now, e.peer, e.packet);
+          },
+          [&](const dataplane::TooBigEvent& e) { ctx_.outputs.emplace_back(QueryPathMtu{e.to}); },
+      },
+      event);
+  drop_finished();
+}
+
+void Engine::handle_local_addresses(const Now& now, std::vector<IpAddress> addresses) {
+  if (addresses == ctx_.local_addresses) return;
+  ctx_.local_addresses = std::move(addresses);
+  for (auto& [slot, network] : networks_) network->handle_local_addresses(now);
+}
+
+void Engine::handle_interface(NetworkSlot slot, const std::string& name,
+                              const std::string& problem) {
+  if (const auto it = networks_.find(slot); it != networks_.end()) {
+    it->second->handle_interface(name, problem);
+  }
+}
+
+void Engine::handle_path_mtu(const Endpoint& to, std::uint16_t mtu) {
+  for (auto& [slot, network] : networks_) network->handle_path_mtu(to, mtu);
+}
+
+void Engine::handle_stored(const Now& now, Ticket ticket, bool ok, const std::string& problem) {
+  for (auto& [slot, network] : networks_) network->handle_stored(now, ticket, ok, problem);
+}
+
+void Engine::handle_timeout(const Now& now) {
+  for (auto& [slot, network] : networks_) network->handle_timeout(now);
+  drop_finished();
+}
+
+void Engine::handle_clock_jump(const Now& now) {
+  for (auto& [slot, network] : networks_) network->drop_keys(now);
+}
+
+Output Engine::poll_output() {
+  // First of all, so that no datagram goes out whose answer a worker could not place.
+  if (ctx_.snapshot_stale) return build_snapshot();
+  if (!ctx_.outputs.empty()) {
+    Output first = std::move(ctx_.outputs.front());
+    ctx_.outputs.pop_front();
+    return first;
+  }
+  Instant at = Instant::max();
+  for (const auto& [slot, network] : networks_) at = std::min(at, network->deadline());
+  return WaitUntil{at};
+}
+
+Outcome<Engine::Created> Engine::create(const Now& now, const CreateOptions& options) {
+  for (const auto& [slot, network] : networks_) {
+    if (network->name() == options.network) {
+      return std::unexpected(CommandError{Failure::NetworkExists,
+                                          "this computer already has a network " + options.network,
+                                          "choose another name, or `ipop leave` that one first"});
+    }
+  }
+  Network& made = add_network();
+  auto recovery = made.found(now, options);
+  if (!recovery) {
+    networks_.erase(made.slot());
+    return std::unexpected(recovery.error());
+  }
+  refresh_names();
+  return Created{options.network, std::move(*recovery)};
+}
+
+Outcome<void> Engine::join(const Now& now, CommandId command, std::string_view invite,
+                           const JoinOptions& options) {
+  Network* target = nullptr;
+  for (auto& [slot, network] : networks_) {
+    if (network->is_joining_with(invite)) target = network.get();
+  }
+  const bool fresh = target == nullptr;
+  if (fresh) target = &add_network();
+  const NetworkSlot slot = target->slot();
+  if (fresh) {
+    if (auto clash = already_member(*target, invite)) {
+      networks_.erase(slot);
+      return std::unexpected(std::move(*clash));
+    }
+  }
+  auto begun = target->begin_join(now, invite, options, command);
+  if (!begun && fresh) networks_.erase(slot);
+  refresh_names();
+  drop_finished();
+  return begun;
+}
+
+Outcome<InviteMade> Engine::invite(const Now& now, std::string_view network,
+                                   const InviteOptions& options) {
+  const auto n = find_member(network);
+  if (!n) return std::unexpected(n.error());
+  return (*n)->invite(now, options);
+}
+
+Outcome<Kicked> Engine::kick(const Now& now, std::string_view network, std::string_view member) {
+  const auto n = find_member(network);
+  if (!n) return std::unexpected(n.error());
+  return (*n)->kick(now, member);
+}
+
+Outcome<std::string> Engine::add_admin(const Now& now, std::string_view network,
+                                       std::string_view member) {
+  const auto n = find_member(network);
+  if (!n) return std::unexpected(n.error());
+  return (*n)->add_admin(now, member);
+}
+
+Outcome<std::string> Engine::remove_admin(const Now& now, std::string_view network,
+                                          std::string_view member) {
+  const auto n = find_member(network);
+  if (!n) return std::unexpected(n.error());
+  return (*n)->remove_admin(now, member);
+}
+
+Outcome<LeaveImpact> Engine::leave_impact(std::string_view network) const {
+  const auto n = find(network);
+  if (!n) return std::unexpected(n.error());
+  return (*n)->leave_impact();
+}
+
+Outcome<std::string> Engine::leave(const Now& now, std::string_view network) {
+  const auto n = find(network);
+  if (!n) return std::unexpected(n.error());
+  std::string name = (*n)->name();
+  (*n)->leave(now);
+  drop_finished();
+  return name;
+}
+
+Outcome<std::string> Engine::set_up(const Now& now, std::string_view network, bool up) {
+  const auto n = find_member(network);
+  if (!n) return std::unexpected(n.error());
+  (*n)->set_up(now, up);
+  return (*n)->name();
+}
+
+Outcome<member::Member> Engine::ping(const Now& now, CommandId command, std::string_view network,
+                                     std::string_view member, const PingOptions& options) {
+  const auto n = find_member(network);
+  if (!n) return std::unexpected(n.error());
+  return (*n)->ping(now, command, member, options);
+}
+
+void Engine::cancel(const Now& now, CommandId command) {
+  for (auto& [slot, network] : networks_) network->cancel(now, command);
+  drop_finished();
+}
+
+void Engine::shutdown(const Now& now) {
+  for (auto& [slot, network] : networks_) network->shutdown(now);
+}
+
+std::expected<void, std::string> Engine::restore(const Now& now, const std::string& name,
+                                                 const StoredFiles& files) {
+  Network& network = add_network();
+  auto restored = network.restore(now, name, files);
+  if (!restored) {
+    networks_.erase(network.slot());
+    return restored;
+  }
+  // A join that was finished just when the machine stopped: the member's files stand, the joiner's
+  // go.
+  for (auto& [slot, other] : networks_) {
+    if (slot == network.slot() || !(other->id() == network.id())) continue;
+    Network& half = other->state() == Network::State::Joining ? *other : network;
+    ctx_.outputs.emplace_back(Forget{half.name()});
+    half.discard();
+  }
+  drop_finished();
+  refresh_names();
+  return {};
+}
+
+std::vector<NetworkStatus> Engine::status(const Now& now) const {
+  std::vector<NetworkStatus> out;
+  for (const auto& [slot, network] : networks_) {
+    if (network->state() != Network::State::Joining) out.push_back(network->status(now));
+  }
+  return out;
+}
+
+Outcome<NetworkStatus> Engine::status_of(const Now& now, std::string_view network) const {
+  const auto n = find(network);
+  if (!n) return std::unexpected(n.error());
+  return (*n)->status(now);
+}
+
+std::vector<Prefix4> Engine::pools() const {
+  std::vector<Prefix4> out;
+  for (const auto& [slot, network] : networks_) {
+    if (const auto pool = network->pool()) out.push_back(*pool);
+  }
+  return out;
+}
+
+/// Demultiplexing of what is not DATA (PROTOCOL 21); unauthenticated, so nothing but counters and
+/// the handshake gate may change.
+void Engine::handle_datagram(const Now& now, const Endpoint& from, Bytes datagram) {
+  if (datagram.empty()) return;
+  PeerHandle peer;
+  switch (std::to_integer<std::uint8_t>(datagram[0])) {
+    case wire::kTypeInitiation: {
+      const auto message = wire::parse_initiation(wire::kNativeShape, datagram);
+      if (!message) return;
+      for (auto& [slot, network] : networks_) {
+        if (network->handle_initiation(now, *message, from)) return;
+      }
+      return;
+    }
+    case wire::kTypeResponse: {
+      const auto message = wire::parse_response(wire::kNativeShape, datagram);
+      if (!message) return;
+      if (Network* n = owner_of_session(message->receiver, peer)) {
+        n->handle_response(now, peer, *message, from);
+      }
+      return;
+    }
+    case wire::kTypeCookie: {
+      const auto message = wire::parse_cookie_reply(wire::kNativeShape, datagram);
+      if (!message) return;
+      if (Network* n = owner_of_session(message->receiver, peer)) {
+        n->handle_cookie_reply(now, peer, *message);
+      }
+      return;
+    }
+    default:
+      return;
+  }
+}
+
+Network* Engine::owner(PeerHandle peer) const {
+  for (const auto& [slot, network] : networks_) {
+    if (network->owns(peer)) return network.get();
+  }
+  return nullptr;
+}
+
+Network* Engine::owner_of_session(SessionIndex session, PeerHandle& peer) const {
+  const auto handle = ctx_.indices.find(session);
+  if (!handle) return nullptr;
+  peer = *handle;
+  return owner(peer);
+}
+
+Outcome<Network*> Engine::find(std::string_view name) const {
+  std::vector<Network*> candidates;
+  std::string names;
+  for (const auto& [slot, network] : networks_) {
+    if (network->state() == Network::State::Joining) continue;
+    if (!name.empty() && network->name() == name) return network.get();
+    candidates.push_back(network.get());
+    names += (names.empty() ? "" : ", ") + network->name();
+  }
+  if (!name.empty()) {
+    return std::unexpected(CommandError{
+        Failure::UnknownNetwork, "this computer is in no network called " + std::string(name),
+        names.empty() ? "`ipop create NETWORK` founds one, `ipop join INVITE` joins one"
+                      : "its networks: " + names});
+  }
+  if (candidates.size() == 1) return candidates.front();
+  if (candidates.empty()) {
+    return std::unexpected(
+        CommandError{Failure::NoNetwork, "this computer is in no network yet",
+                     "`ipop create NETWORK` founds one, `ipop join INVITE` joins one"});
+  }
+  return std::unexpected(CommandError{
+      Failure::AmbiguousNetwork, "this computer is in several networks", "name one: " + names});
+}
+
+Outcome<Network*> Engine::find_member(std::string_view name) const {
+  auto found = find(name);
+  if (found && (*found)->state() == Network::State::Out) {
+    return std::unexpected(
+        CommandError{Failure::RemovedMember,
+                     "this computer is not a member of " + (*found)->name() + " any more",
+                     "`ipop leave " + (*found)->name() + "`, then join with a new invite"});
+  }
+  return found;
+}
+
+std::optional<CommandError> Engine::already_member(const Network& except,
+                                                   std::string_view invite) const {
+  const auto id = Network::network_of_invite(invite);
+  if (!id) return std::nullopt;
+  for (const auto& [slot, network] : networks_) {
+    if (network.get() == &except || network->state() != Network::State::Member) continue;
+    if (network->id() == *id) {
+      return CommandError{Failure::AlreadyMember,
+                          "this computer is already a member of " + network->name(),
+                          "`ipop status " + network->name() + "` shows it"};
+    }
+  }
+  return std::nullopt;
+}
+
+Network& Engine::add_network() {
+  const NetworkSlot slot{next_slot_++};
+  return *networks_.emplace(slot, std::make_unique<Network>(ctx_, slot)).first->second;
+}
+
+void Engine::drop_finished() {
+  const auto gone = std::erase_if(networks_, [](const auto& n) { return n.second->is_finished(); });
+  if (gone != 0) ctx_.snapshot_stale = true;
+  refresh_names();
+}
+
+void Engine::refresh_names() {
+  ctx_.network_names.clear();
+  for (const auto& [slot, network] : networks_) ctx_.network_names.push_back(network->name());
+}
+
+Publish Engine::build_snapshot() {
+  ctx_.snapshot_stale = false;
+  auto snapshot = std::make_unique<dataplane::Snapshot>();
+  for (const auto& [slot, network] : networks_) network->add_to_snapshot(*snapshot);
+  return {std::move(snapshot), std::exchange(ctx_.garbage, {})};
+}
+
+}  // namespace ipop::engine

@@ -1,0 +1,94 @@
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "dataplane/event.h"
+#include "engine/context.h"
+#include "engine/network.h"
+#include "engine/output.h"
+#include "engine/status.h"
+
+namespace ipop::engine {
+
+/// The core's front door: all networks of one node behind one UDP port. Sans I/O: events, commands
+/// and time go in; outputs and one deadline come out. One thread.
+///
+/// After every handle_*() and every command, call poll_output() until WaitUntil and carry the
+/// outputs out in their order; handle_timeout() is due at that instant (earlier is harmless).
+class Engine {
+ public:
+  Engine(Rng& rng, Logger& log, std::uint16_t port);
+  ~Engine();
+
+  // --- events ---
+  void handle_event(const Now& now, const dataplane::Event& event);
+  /// Addresses of this machine's interfaces, without those of overlay interfaces.
+  void handle_local_addresses(const Now& now, std::vector<IpAddress> addresses);
+  void handle_interface(NetworkSlot slot, const std::string& name, const std::string& problem);
+  void handle_path_mtu(const Endpoint& to, std::uint16_t mtu);
+  void handle_stored(const Now& now, Ticket ticket, bool ok, const std::string& problem);
+  void handle_timeout(const Now& now);
+  /// The process was suspended, or the clock jumped, for 60 s or more: every key is dropped, since
+  /// a snapshot of this machine may run elsewhere (PROTOCOL 14).
+  void handle_clock_jump(const Now& now);
+  Output poll_output();
+
+  // --- commands; NETWORK may be empty where there is exactly one ---
+  struct Created {
+    std::string network;
+    std::string recovery_key;
+  };
+  Outcome<Created> create(const Now& now, const CreateOptions& options);
+  /// The outcome comes as CommandUpdates.
+  Outcome<void> join(const Now& now, CommandId command, std::string_view invite,
+                     const JoinOptions& options);
+  Outcome<InviteMade> invite(const Now& now, std::string_view network,
+                             const InviteOptions& options);
+  Outcome<Kicked> kick(const Now& now, std::string_view network, std::string_view member);
+  /// Both return the member's name.
+  Outcome<std::string> add_admin(const Now& now, std::string_view network, std::string_view member);
+  Outcome<std::string> remove_admin(const Now& now, std::string_view network,
+                                    std::string_view member);
+  Outcome<LeaveImpact> leave_impact(std::string_view network) const;
+  Outcome<std::string> leave(const Now& now, std::string_view network);
+  Outcome<std::string> set_up(const Now& now, std::string_view network, bool up);
+  /// Who is pinged; the answers come as CommandUpdates.
+  Outcome<member::Member> ping(const Now& now, CommandId command, std::string_view network,
+                               std::string_view member, const PingOptions& options);
+  void cancel(const Now& now, CommandId command);
+  void shutdown(const Now& now);
+
+  /// A network from its files, at start. Error: what is wrong, naming the file.
+  std::expected<void, std::string> restore(const Now& now, const std::string& name,
+                                           const StoredFiles& files);
+
+  // --- views ---
+  std::vector<NetworkStatus> status(const Now& now) const;
+  /// The network's status; an error names the choices when `network` is empty and not unique.
+  Outcome<NetworkStatus> status_of(const Now& now, std::string_view network) const;
+  /// All inner prefixes in use, so that the driver can tell overlay addresses from others.
+  std::vector<Prefix4> pools() const;
+  const std::map<NetworkSlot, std::unique_ptr<Network>>& networks() const { return networks_; }
+
+ private:
+  void handle_datagram(const Now& now, const Endpoint& from, Bytes datagram);
+  Network* owner(PeerHandle peer) const;
+  Network* owner_of_session(SessionIndex session, PeerHandle& peer) const;
+  Outcome<Network*> find(std::string_view name) const;
+  Outcome<Network*> find_member(std::string_view name) const;
+  std::optional<CommandError> already_member(const Network& except, std::string_view invite) const;
+  Network& add_network();
+  void drop_finished();
+  void refresh_names();
+  Publish build_snapshot();
+
+  Context ctx_;
+  std::map<NetworkSlot, std::unique_ptr<Network>> networks_;
+  std::uint32_t next_slot_ = 0;
+};
+
+}  // namespace ipop::engine

@@ -1,0 +1,319 @@
+#include "engine/link.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "engine/overload.h"
+
+namespace ipop::engine {
+Link::Link(const session::Session::Options& options)
+    : session_(options), paths_(*options.rng), rng_(options.rng) {}
+
+void Link::connect(const Now& now) {
+  session_.connect(now);
+  pump(now);
+}
+
+void Link::stop_connecting(const Now& now) {
+  session_.stop_connecting();
+  pump(now);
+}
+
+void Link::handshake_now(const Now& now) {
+  session_.handshake_now(now);
+  pump(now);
+}
+
+void Link::reset(const Now& now) {
+  session_.reset();
+  paths_.reset();
+  pump(now);
+}
+
+Result<void> Link::respond(const Now& now, session::ReceivedInitiation initiation,
+                           const Endpoint& from) {
+  responding_to_ = from;
+  auto result = session_.respond(now, std::move(initiation));
+  pump(now);
+  responding_to_.reset();
+  return result;
+}
+
+Result<void> Link::handle_response(const Now& now, const wire::Response& message,
+                                   const Endpoint& from) {
+  auto result = session_.handle_response(now, message);
+  if (result) {
+    note_received(now.at);
+    paths_.handle_proven(now.at, from);
+  }
+  pump(now);
+  return result;
+}
+
+Result<void> Link::handle_cookie_reply(const Now& now, const wire::CookieReply& message) {
+  auto result = session_.handle_cookie_reply(now, message);
+  pump(now);
+  return result;
+}
+
+void Link::handle_received(const Now& now, SessionIndex local, const Endpoint& from) {
+  const auto it = pairs_.find(local);
+  if (it == pairs_.end()) return;
+  Pair& pair = it->second;
+  note_received(now.at);
+  pair.heard_from = from;
+  if (!pair.usable) {
+    pair.usable = true;
+    outputs_.emplace_back(PairUsable{local, pair.epoch});
+  }
+  if (pair.answered_to == from) {
+    // Our response went there and nowhere else, and whoever sent this has read it.
+    pair.answered_to.reset();
+    paths_.handle_proven(now.at, from);
+  } else if (paths_.active() != from) {
+    paths_.handle_received(now.at, from);
+  }
+  session_.handle_received(now, local);
+  pump(now);
+}
+
+void Link::handle_ip_sent(const Now& now, SessionIndex local) {
+  session_.handle_ip_sent(now, local);
+  paths_.handle_traffic(now.at, now.at, last_received());
+  pump(now);
+}
+
+void Link::handle_limit(const Now& now, SessionIndex local) {
+  session_.handle_rekey_limit(now, local);
+  pump(now);
+}
+
+void Link::handle_path_challenge(const Now& now, SessionIndex local, const Endpoint& from,
+                                 const wire::PathChallenge& frame) {
+  const auto it = pairs_.find(local);
+  if (it == pairs_.end()) return;
+  ByteVector plain;
+  wire::write_frame(wire::PathResponse{frame.token}, plain);
+  if (auto sealed = it->second.keypair->seal_control(plain)) {
+    outputs_.emplace_back(Send{from, std::move(*sealed)});
+  }
+  pump(now);
+}
+
+void Link::handle_path_response(const Now& now, const wire::PathResponse& frame) {
+  paths_.handle_response(now.at, frame.token);
+  pump(now);
+}
+
+void Link::handle_ping_sent(const Now& now) {
+  ping_at_ = now.at + std::chrono::seconds(1 << pings_unanswered_);
+  ping_sent_at_ = now.at;
+  ++pings_unanswered_;
+}
+
+void Link::handle_pong(const Now& now, Instant sent) {
+  if (sent <= now.at && now.at - sent < std::chrono::seconds(60)) paths_.set_rtt(now.at - sent);
+  note_received(now.at);
+  pump(now);
+}
+
+void Link::prove(const Now& now, SessionIndex local) {
+  const auto it = pairs_.find(local);
+  if (it == pairs_.end() || it->second.proven) return;
+  it->second.proven = true;
+  session_.handle_proven(now, local);
+  outputs_.emplace_back(Changed{});
+  pump(now);
+}
+
+void Link::handle_timeout(const Now& now) {
+  session_.handle_timeout(now);
+  paths_.handle_traffic(now.at, last_ip_sent(), last_received());
+  paths_.handle_timeout(now.at);
+  if (online() && ping_at_ <= now.at) {
+    if (pings_unanswered_ > 0 && last_received() > ping_sent_at_) note_received(last_received());
+    if (ping_at_ <= now.at) keep_alive(now);
+  }
+  pump(now);
+}
+
+void Link::keep_alive(const Now& now) {
+  if (pings_unanswered_ >= kKeepaliveTries) {
+    reset(now);
+    return;
+  }
+  outputs_.emplace_back(PingDue{});
+  if (pings_unanswered_ > 0) paths_.suspect_active(now.at);
+}
+
+Link::Output Link::poll_output() {
+  if (!outputs_.empty()) {
+    Output first = std::move(outputs_.front());
+    outputs_.erase(outputs_.begin());
+    return first;
+  }
+  return WaitUntil{std::min({session_deadline_, paths_deadline_, ping_at_})};
+}
+
+void Link::send_on(SessionIndex local, const wire::Frame& frame) {
+  const auto it = pairs_.find(local);
+  if (it == pairs_.end() || !it->second.usable) return;
+  const auto to =
+      it->second.heard_from && !paths_.active() ? it->second.heard_from : paths_.active();
+  if (!to) return;
+  ByteVector plain;
+  wire::write_frame(frame, plain);
+  for (const ByteVector& part : wire::split_message(std::move(plain), next_message_++)) {
+    if (auto sealed = it->second.keypair->seal_control(part)) {
+      outputs_.emplace_back(Send{*to, std::move(*sealed)});
+    }
+  }
+}
+
+void Link::send(const wire::Frame& frame) {
+  if (const auto local = session_.sending_on()) send_on(*local, frame);
+}
+
+void Link::send_unproven(const wire::Frame& frame) {
+  if (const auto local = control_pair()) send_on(*local, frame);
+}
+
+dataplane::Keypair* Link::sending() const {
+  const auto local = session_.sending_on();
+  if (!local) return nullptr;
+  const auto it = pairs_.find(*local);
+  return it == pairs_.end() ? nullptr : it->second.keypair.get();
+}
+
+std::vector<std::unique_ptr<dataplane::Keypair>> Link::take_garbage() {
+  return std::exchange(garbage_, {});
+}
+
+void Link::pump(const Now& now) {
+  pump_session();
+  pump_paths();
+  pump_session();  // a lost path resets the session
+  if (online() != was_online_) {
+    was_online_ = online();
+    pings_unanswered_ = 0;
+    ping_at_ = was_online_ ? now.at : Instant::max();
+    outputs_.emplace_back(Changed{});
+  }
+}
+
+void Link::pump_session() {
+  for (bool more = true; more;) {
+    auto output = session_.poll_output();
+    std::visit(Overload{
+                   [&](session::Session::SendInitiation& o) {
+                     for (const Endpoint& to : paths_.destinations()) {
+                       outputs_.emplace_back(Send{to, o.datagram});
+                     }
+                   },
+                   [&](session::Session::SendResponse& o) {
+                     if (responding_to_) outputs_.emplace_back(Send{*responding_to_, o.datagram});
+                   },
+                   [&](session::Session::PairMade& o) { make_pair(std::move(o)); },
+                   [&](session::Session::SendOn&) { outputs_.emplace_back(Changed{}); },
+                   [&](session::Session::PairDropped& o) {
+                     if (const auto it = pairs_.find(o.local); it != pairs_.end()) {
+                       garbage_.push_back(std::move(it->second.keypair));
+                       pairs_.erase(it);
+                       outputs_.emplace_back(PairGone{o.local});
+                       outputs_.emplace_back(Changed{});
+                     }
+                   },
+                   [&](session::Session::GaveUp&) {},
+                   [&](session::Session::WaitUntil& o) {
+                     session_deadline_ = o.at;
+                     more = false;
+                   },
+               },
+               output);
+  }
+}
+
+void Link::pump_paths() {
+  for (bool more = true; more;) {
+    auto output = paths_.poll_output();
+    std::visit(Overload{
+                   [&](const nat::PathSet::SendChallenge& o) {
+                     const auto pair = control_pair();
+                     if (!pair) return;
+                     ByteVector plain;
+                     wire::write_frame(wire::PathChallenge{o.token}, plain);
+                     if (auto sealed = pairs_.at(*pair).keypair->seal_control(plain)) {
+                       outputs_.emplace_back(Send{o.to, std::move(*sealed)});
+                     }
+                   },
+                   [&](const nat::PathSet::ActiveChanged& o) {
+                     // With no path left the keys are given up as well: a fresh handshake to every
+                     // known address finds the peer, or does not.
+                     if (!o.endpoint) session_.reset();
+                     outputs_.emplace_back(Changed{});
+                   },
+                   [&](const nat::PathSet::WaitUntil& o) {
+                     paths_deadline_ = o.at;
+                     more = false;
+                   },
+               },
+               output);
+  }
+}
+
+void Link::make_pair(session::Session::PairMade made) {
+  Pair pair;
+  pair.keypair = std::make_unique<dataplane::Keypair>(
+      dataplane::Keypair::Options{made.local, made.remote, made.suite}, made.keys);
+  pair.epoch = made.epoch;
+  pair.usable = made.initiator;
+  if (!made.initiator) pair.answered_to = responding_to_;
+  pairs_.insert_or_assign(made.local, std::move(pair));
+  if (made.initiation && !made.initiation->candidates.empty()) {
+    outputs_.emplace_back(Candidates{made.initiation->candidates});
+  }
+  outputs_.emplace_back(Changed{});
+  if (made.initiator) outputs_.emplace_back(PairUsable{made.local, made.epoch});
+}
+
+void Link::note_received(Instant now) {
+  heard_at_ = std::max(heard_at_, now);
+  if (pings_unanswered_ == 0) return;
+  pings_unanswered_ = 0;
+  // Up to a fifth earlier, so that many links do not wake the machine at once for ever.
+  ping_at_ = heard_at_ + kKeepalive - std::chrono::milliseconds(rng_->below(5000));
+}
+
+Instant Link::last_received() const {
+  Instant last = heard_at_;
+  for (const auto& [local, pair] : pairs_) {
+    const auto ns = pair.keypair->words().last_received.load(std::memory_order_relaxed);
+    if (ns != INT64_MIN) last = std::max(last, Instant(Duration(ns)));
+  }
+  return last;
+}
+
+Instant Link::last_ip_sent() const {
+  Instant last = Instant::min();
+  for (const auto& [local, pair] : pairs_) {
+    const auto ns = pair.keypair->words().last_ip_sent.load(std::memory_order_relaxed);
+    if (ns != INT64_MIN) last = std::max(last, Instant(Duration(ns)));
+  }
+  return last;
+}
+
+std::optional<Duration> Link::silence(Instant now) const {
+  const Instant last = last_received();
+  if (last == Instant::min()) return std::nullopt;
+  return std::max(Duration(0), now - last);
+}
+
+std::optional<SessionIndex> Link::control_pair() const {
+  if (const auto sending = session_.sending_on()) return sending;
+  for (auto it = pairs_.rbegin(); it != pairs_.rend(); ++it) {
+    if (it->second.usable) return it->first;
+  }
+  return std::nullopt;
+}
+
+}  // namespace ipop::engine

@@ -1,0 +1,145 @@
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <variant>
+#include <vector>
+
+#include "dataplane/keypair.h"
+#include "nat/path_set.h"
+#include "session/session.h"
+#include "wire/frames.h"
+
+namespace ipop::engine {
+
+/// An authenticated channel to one tunnel key: the session (who) and its paths (how) together, with
+/// the shared keypair objects. Who the key belongs to is the network's business.
+///
+///   down --handshake--> usable pair (PROOF may travel) --prove()--> sending --path proven-->
+///   online online --three unanswered keepalives, or no path answers--> down: keys and paths are
+///   given up, the addresses stay as hints for the owner's next connect()
+///
+/// Drain poll_output() after each handle_*().
+class Link {
+ public:
+  static constexpr Duration kKeepalive = std::chrono::seconds(25);
+  /// Waits for an answer to a keepalive before it is repeated: 1, 2, 4 s, so a dead peer is noticed
+  /// 7 s after the first unanswered one.
+  static constexpr int kKeepaliveTries = 3;
+
+  struct Send {
+    Endpoint to;
+    ByteVector datagram;
+  };
+  /// Control frames may be sent on this pair from now on; the owner sends its PROOF.
+  struct PairUsable {
+    SessionIndex local;
+    Epoch epoch;
+  };
+  struct PairGone {
+    SessionIndex local;
+  };
+  /// The peer named addresses of its own.
+  struct Candidates {
+    std::vector<Endpoint> endpoints;
+  };
+  /// The owner sends a PING and reports it with handle_ping_sent().
+  struct PingDue {};
+  /// Something that a snapshot shows changed: keypairs, sending pair, path.
+  struct Changed {};
+  struct WaitUntil {
+    Instant at;
+  };
+  using Output = std::variant<Send, PairUsable, PairGone, Candidates, PingDue, Changed, WaitUntil>;
+
+  Link(const session::Session::Options& options);
+  Link(const Link&) = delete;
+  Link& operator=(const Link&) = delete;
+
+  void add_hint(const Endpoint& endpoint) { paths_.add_hint(endpoint); }
+  void connect(const Now& now);
+  void stop_connecting(const Now& now);
+  void handshake_now(const Now& now);
+  /// Drops all keys and proven paths.
+  void reset(const Now& now);
+
+  Result<void> respond(const Now& now, session::ReceivedInitiation initiation,
+                       const Endpoint& from);
+  Result<void> handle_response(const Now& now, const wire::Response& message, const Endpoint& from);
+  Result<void> handle_cookie_reply(const Now& now, const wire::CookieReply& message);
+  /// An authenticated packet of the peer came in on this pair, from there.
+  void handle_received(const Now& now, SessionIndex local, const Endpoint& from);
+  void handle_ip_sent(const Now& now, SessionIndex local);
+  void handle_limit(const Now& now, SessionIndex local);
+  void handle_path_challenge(const Now& now, SessionIndex local, const Endpoint& from,
+                             const wire::PathChallenge& frame);
+  void handle_path_response(const Now& now, const wire::PathResponse& frame);
+  void handle_ping_sent(const Now& now);
+  /// `sent` is the time that our PING carried.
+  void handle_pong(const Now& now, Instant sent);
+  /// Both PROOFs on the pair are accepted.
+  void prove(const Now& now, SessionIndex local);
+  void handle_timeout(const Now& now);
+  Output poll_output();
+
+  /// Seals and queues a frame (in PARTs where long) on the pair, to the active path, or where the
+  /// pair was last heard from. Nothing happens when there is neither.
+  void send_on(SessionIndex local, const wire::Frame& frame);
+  /// The same on the sending pair.
+  void send(const wire::Frame& frame);
+  /// The same on the sending pair or, before there is one, on any that is usable: for what is said
+  /// to peers that may never be proven.
+  void send_unproven(const wire::Frame& frame);
+
+  bool online() const { return session_.sending_on().has_value() && paths_.active().has_value(); }
+  const TunnelKey& remote() const { return session_.remote(); }
+  std::optional<Endpoint> endpoint() const { return paths_.active(); }
+  std::optional<Duration> rtt() const { return paths_.rtt(); }
+  /// Since the last authenticated packet; nullopt: there was none.
+  std::optional<Duration> silence(Instant now) const;
+  /// The pair that data goes out on; null while there is none.
+  dataplane::Keypair* sending() const;
+
+  struct Pair {
+    std::unique_ptr<dataplane::Keypair> keypair;
+    Epoch epoch;
+    bool usable = false;
+    bool proven = false;
+    std::optional<Endpoint> answered_to;  ///< where our response went; proves that path
+    std::optional<Endpoint> heard_from;
+  };
+  const std::map<SessionIndex, Pair>& pairs() const { return pairs_; }
+  /// Keypairs that ended, for the next publication to carry away.
+  std::vector<std::unique_ptr<dataplane::Keypair>> take_garbage();
+
+ private:
+  void pump(const Now& now);
+  void pump_session();
+  void pump_paths();
+  void keep_alive(const Now& now);
+  void make_pair(session::Session::PairMade made);
+  void note_received(Instant now);
+  Instant last_received() const;
+  Instant last_ip_sent() const;
+  std::optional<SessionIndex> control_pair() const;
+
+  session::Session session_;
+  nat::PathSet paths_;
+  std::map<SessionIndex, Pair> pairs_;
+  std::optional<Endpoint> responding_to_;
+  std::vector<std::unique_ptr<dataplane::Keypair>> garbage_;
+  std::uint32_t next_message_ = 1;
+  Rng* rng_;
+
+  Instant session_deadline_ = Instant::max();
+  Instant paths_deadline_ = Instant::max();
+  Instant ping_at_ = Instant::max();
+  Instant heard_at_ = Instant::min();
+  Instant ping_sent_at_ = Instant::min();
+  int pings_unanswered_ = 0;
+  bool was_online_ = false;
+  std::vector<Output> outputs_;
+};
+
+}  // namespace ipop::engine

@@ -1,0 +1,383 @@
+#include "engine/network.h"
+
+#include <algorithm>
+
+#include "crypto/aead.h"
+#include "engine/text.h"
+#include "member/invite.h"
+
+namespace ipop::engine {
+namespace {
+
+constexpr Duration kJoinTime = std::chrono::seconds(30);
+constexpr Duration kStoreRetry = std::chrono::seconds(10);
+
+/// Before the reservation of two hours comes within half an hour of its end.
+constexpr Duration kClockRenewal = std::chrono::minutes(80);
+
+std::uint8_t offered_suites() { return crypto::has_hardware_aes() ? 3 : 1; }
+
+}  // namespace
+
+Outcome<std::string> Network::found(const Now& now, const CreateOptions& options) {
+  const auto pool = options.pool ? options.pool : member::draw_pool(options.taken, *ctx_->rng);
+  if (!pool) {
+    return std::unexpected(CommandError{Failure::SubnetClash, "no free 10.X.0.0/16 is left here",
+                                        "choose one with --subnet CIDR"});
+  }
+  identity_ = crypto::SigningKey::random(*ctx_->rng);
+  local_.keys = crypto::X25519KeyPair::random(*ctx_->rng);
+  auto founded = member::found_network({options.network, options.member, *pool}, *identity_,
+                                       local_.keys.public_key, now.wall, *ctx_->rng);
+  if (!founded) return std::unexpected(error_of(founded.error()));
+
+  name_ = options.network;
+  state_ = State::Member;
+  interface_wanted_ = options.interface;
+  set_.emplace(founded->network);
+  for (const ByteVector& s : founded->statements) {
+    const auto added = set_->add(s);
+    check(added.has_value());
+  }
+  grant_ = founded->grant;
+  secrets_.push_back({Epoch{0}, std::move(founded->secret)});
+  std::string recovery = secret_text(founded->recovery.seed().reveal());
+  root_ = std::move(founded->root);
+  store_secrets();
+  store_statements();
+  store_identity();  // last: what has an identity is whole
+  start(now);
+  return recovery;
+}
+
+Outcome<void> Network::begin_join(const Now& now, std::string_view invite_text,
+                                  const JoinOptions& options, CommandId command) {
+  auto read = member::read_invite(invite_text);
+  if (!read) return std::unexpected(invite_error(read.error()));
+  const auto& grant = std::get<wire::Grant>(read->invite.grant.body);
+  if (grant.redeem_until.plus(std::chrono::minutes(10)) < now.wall) {
+    return std::unexpected(CommandError{Failure::ExpiredInvite, "this invite has expired",
+                                        "ask for a new one: `ipop invite` on a member's computer"});
+  }
+  Join join;
+  join.command = command;
+  join.has_command = true;
+  join.deadline = now.at + kJoinTime;
+  if (!identity_) {  // else: the same invite again, with the keys that were made for it
+    identity_ = crypto::SigningKey::random(*ctx_->rng);
+    local_.keys = crypto::X25519KeyPair::random(*ctx_->rng);
+    auto redeemed = member::redeem(read->invite.grant, read->key, identity_->public_key(),
+                                   local_.keys.public_key, options.member, now.wall);
+    if (!redeemed) return std::unexpected(error_of(redeemed.error()));
+    join.redemption = std::move(redeemed->statement);
+    grant_ = redeemed->grant;
+    secrets_.clear();
+    secrets_.push_back(
+        {read->invite.epoch, std::move(*crypto::Secret<32>::from(read->invite.secret))});
+    interface_wanted_ = options.interface;
+    join.invite_layout = wire::write_invite(read->invite);
+  } else {
+    join.redemption = join_->redemption;
+    join.invite_layout = join_->invite_layout;
+  }
+  join.proof = read->invite.chain;
+  ByteVector invite_grant;
+  wire::write_statement(read->invite.grant, invite_grant);
+  join.proof.push_back(std::move(invite_grant));
+  join.proof.push_back(join.redemption);
+  join_ = std::move(join);
+  set_.emplace(read->invite.network);
+  state_ = State::Joining;
+  // The network's own name comes with its GENESIS; until then the files need one.
+  if (name_.empty()) name_ = kJoiningPrefix + to_hex(set_->network().view()).substr(0, 8);
+  store_secrets();
+  store_identity();
+  start(now);
+  for (const wire::InviteHost& host : read->invite.hosts) {
+    invite_hosts_[host.tunnel_key].push_back(host.endpoint);
+    Peer& peer = peer_for(now, host.tunnel_key);
+    peer.link->add_hint(host.endpoint);
+    ctx_->outputs.emplace_back(CommandUpdate{command, JoinCalling{host.endpoint}, false});
+  }
+  for (const auto& [key, endpoints] : invite_hosts_) peer_for(now, key).link->connect(now);
+  if (invite_hosts_.empty()) {
+    join_->deadline = now.at;  // nobody to call: say so at once
+  }
+  pump(now);
+  return {};
+}
+
+std::expected<void, std::string> Network::restore(const Now& now, const std::string& name,
+                                                  const StoredFiles& files) {
+  auto identity = parse_stored_identity(files.identity);
+  if (!identity) return std::unexpected("identity: " + std::string(identity.error().what));
+  auto secrets = parse_stored_secrets(files.secrets);
+  if (!secrets) return std::unexpected("secrets: " + std::string(secrets.error().what));
+  name_ = name;
+  identity_ = crypto::SigningKey::from_seed(std::move(identity->identity_seed));
+  if (identity->root_seed) root_ = crypto::SigningKey::from_seed(std::move(*identity->root_seed));
+  local_.keys = crypto::X25519KeyPair::from_secret(std::move(identity->tunnel_secret));
+  local_.skey_epoch = identity->skey_epoch;
+  grant_ = identity->grant;
+  up_ = identity->up;
+  interface_wanted_ = identity->interface;
+  secrets_ = std::move(*secrets);
+  set_.emplace(identity->network);
+  if (identity->joining) {
+    state_ = State::Joining;
+    Join join;
+    join.invite_layout = std::move(identity->joining->invite_layout);
+    join.redemption = std::move(identity->joining->redemption);
+    join_ = std::move(join);
+  } else {
+    state_ = State::Member;
+    const auto statements = parse_stored_statements(files.statements);
+    if (!statements) return std::unexpected("statements: " + std::string(statements.error().what));
+    for (const Bytes s : *statements) {
+      if (!set_->add(s)) return std::unexpected("statements: one of them is not genuine");
+    }
+    if (set_->genesis() == nullptr) return std::unexpected("statements: GENESIS is missing");
+  }
+  if (!files.clock.empty()) {
+    if (const auto clock = parse_stored_clock(files.clock)) {
+      local_.timestamps = session::TimestampSource(clock->reserved);
+      lived_until_ = clock->lived_until;
+    }
+  }
+  if (state_ != State::Member) return {};
+  start(now);
+  if (const auto peers = parse_stored_peers(files.peers)) {
+    for (const wire::PeerHint& p : *peers) mesh_.remember(now.at, p.node, p.candidates);
+  }
+  pump(now);
+  return {};
+}
+
+void Network::start(const Now& now) {
+  local_.prologue = session::native_prologue(set_->network());
+  local_.suites = offered_suites();
+  local_.grant = grant_;
+  refresh_local_side();
+  set_epochs();
+  reserve_clock(now);
+  membership_stale_ = true;
+  refresh_membership(now);
+  if (up_ && state_ == State::Member) want_interface();
+  ctx_->snapshot_stale = true;
+  pump(now);
+}
+
+void Network::handle_local_addresses(const Now& now) {
+  refresh_local_side();
+  if (!up_) return;
+  mesh_.handle_network_change(now.at);
+  // Whoever is connected hears from the new address at once, which moves its path to us.
+  for (auto& [handle, peer] : peers_) {
+    if (peer->link->online()) send_ping(now, *peer);
+  }
+  pump(now);
+}
+
+void Network::handle_interface(const std::string& name, const std::string& problem) {
+  interface_ = name;
+  interface_problem_ = problem;
+}
+
+void Network::handle_timeout(const Now& now) {
+  if (clock_at_ <= now.at || local_.timestamps.wants_reservation(now)) reserve_clock(now);
+  if (membership_at_ <= now.at) membership_stale_ = true;
+  for (auto& [handle, peer] : peers_) {
+    const auto at = link_deadlines_.find(handle);
+    if (at == link_deadlines_.end() || at->second <= now.at) peer->link->handle_timeout(now);
+    recheck_digest(now, *peer);
+    while (!peer->queue.empty() && peer->queue.front().at + Peer::kQueuedFor <= now.at) {
+      peer->queue.pop_front();
+    }
+  }
+  std::vector<PeerHandle> handles;
+  for (const auto& [handle, peer] : peers_) handles.push_back(handle);
+  for (const PeerHandle handle : handles) {
+    if (Peer* peer = find_peer(handle)) proof_timeouts(now, *peer);
+  }
+  mesh_.handle_timeout(now.at);
+  ping_timeouts(now);
+  if (join_ && join_->deadline <= now.at) {
+    fail_join(
+        now, join_->refusal
+                 ? refusal_error(*join_->refusal)
+                 : CommandError{Failure::NoAnswer, "nobody answered at the addresses in the invite",
+                                "check that one of those computers is on and reachable (its "
+                                "UDP port open), then try again with the same invite"});
+  }
+  if (store_retry_at_ <= now.at) {
+    store_retry_at_ = Instant::max();
+    if (store_retry_[1]) store_identity();
+    if (store_retry_[2]) store_secrets();
+    if (store_retry_[3]) store_statements();
+  }
+  if (peers_store_at_ <= now.at) {
+    peers_store_at_ = Instant::max();
+    store_peers();
+  }
+  pump(now);
+}
+
+Instant Network::deadline() const {
+  Instant at =
+      std::min({mesh_deadline_, store_retry_at_, peers_store_at_, membership_at_, clock_at_});
+  for (const auto& [handle, deadline] : link_deadlines_) at = std::min(at, deadline);
+  for (const auto& [handle, peer] : peers_) {
+    for (const auto& [session, proof] : peer->proofs) at = std::min(at, proof.resend_at);
+    at = std::min(at, peer->recheck_at);
+    if (!peer->queue.empty()) at = std::min(at, peer->queue.front().at + Peer::kQueuedFor);
+  }
+  for (const Ping& ping : pings_) at = std::min(at, ping.next_at);
+  if (join_) at = std::min(at, join_->deadline);
+  return at;
+}
+
+void Network::handle_stored(const Now& now, Ticket ticket, bool ok, const std::string& problem) {
+  const auto it = storing_.find(ticket);
+  if (it == storing_.end()) return;
+  const auto kind = static_cast<std::size_t>(it->second);
+  storing_.erase(it);
+  store_retry_[kind] = !ok;
+  const bool any = std::any_of(std::begin(store_retry_), std::end(store_retry_),
+                               [](bool retry) { return retry; });
+  if (!any) {
+    store_problem_.clear();
+    store_retry_at_ = Instant::max();
+  } else if (!ok) {
+    store_retry_at_ = now.at + kStoreRetry;
+    store_problem_ = "cannot save the network's state: " + problem;
+  }
+}
+
+void Network::store_identity() {
+  StoredIdentity stored;
+  stored.network = set_->network();
+  stored.identity_seed = identity_->seed().clone();
+  stored.tunnel_secret = local_.keys.secret.clone();
+  stored.skey_epoch = local_.skey_epoch;
+  stored.grant = grant_;
+  if (root_) stored.root_seed = root_->seed().clone();
+  stored.up = up_;
+  stored.name = name_;
+  stored.interface = interface_wanted_;
+  if (join_) stored.joining = {join_->invite_layout, join_->redemption};
+  store(FileKind::Identity, write_stored_identity(stored));
+}
+
+void Network::store_secrets() { store(FileKind::Secrets, write_stored_secrets(secrets_)); }
+
+void Network::store_statements() {
+  std::vector<Bytes> all;
+  for (const auto& [id, stored] : set_->all()) all.push_back(stored.bytes);
+  store(FileKind::Statements, write_stored_statements(all));
+}
+
+void Network::store_peers() { store(FileKind::Peers, write_stored_peers(mesh_.remembered())); }
+
+Ticket Network::store(FileKind kind, ByteVector bytes) {
+  const Ticket ticket = ctx_->next_ticket++;
+  storing_[ticket] = kind;
+  ctx_->outputs.emplace_back(Store{ticket, name_, kind, std::move(bytes)});
+  return ticket;
+}
+
+void Network::reserve_clock(const Now& now) {
+  local_.timestamps.reserve(now);
+  clock_at_ = now.at + kClockRenewal;
+  store(FileKind::Clock, write_stored_clock({local_.timestamps.reserved(), wall(now)}));
+}
+
+/// The wall clock, as far as it can be believed: never before what this membership has lived
+/// through. A machine whose clock was set back (no battery, 1970) must not take everybody for not
+/// yet valid.
+UnixTime Network::wall(const Now& now) {
+  lived_until_ = std::max(lived_until_, now.wall);
+  return lived_until_;
+}
+
+void Network::want_interface() {
+  const member::Member* me = self();
+  if (me == nullptr) return;
+  ctx_->outputs.emplace_back(
+      InterfaceUp{slot_, name_, interface_wanted_, me->v4, pool(), me->v6, kInterfaceMtu});
+}
+
+void Network::log(LogLevel level, const std::string& line) const {
+  ctx_->log->write(level, "network", name_ + ": " + line);
+}
+
+void Network::finish_join(const Now& now) {
+  const std::string joining_name = name_;
+  name_ = ctx_->free_network_name(std::get<wire::Genesis>(set_->genesis()->statement.body).name);
+  state_ = State::Member;
+  const Join join = std::move(*join_);
+  join_.reset();
+  store_statements();
+  store_secrets();
+  reserve_clock(now);
+  store_identity();  // last: with it the directory is a member's
+  ctx_->outputs.emplace_back(Forget{joining_name});
+  want_interface();
+  peers_store_at_ = now.at;
+  membership_stale_ = true;
+  log(LogLevel::Info, "joined as " + self()->name);
+  if (join.has_command) {
+    ctx_->outputs.emplace_back(
+        CommandUpdate{join.command, Joined{slot_, join.found, join.path}, true});
+  }
+}
+
+void Network::fail_join(const Now& now, CommandError error) {
+  const bool refused = error.failure != Failure::NoAnswer;
+  if (join_->has_command) {
+    ctx_->outputs.emplace_back(CommandUpdate{join_->command, std::move(error), true});
+  }
+  join_->has_command = false;
+  join_->deadline = Instant::max();
+  stop_links(now, wire::ByeReason::Shutdown);
+  // Without an answer the invite may have been redeemed all the same: the keys stay, also on disk,
+  // so that the next try with the same invite is the same joiner.
+  if (!refused) return;
+  ctx_->outputs.emplace_back(Forget{name_});
+  finished_ = true;
+}
+
+std::optional<Prefix4> Network::pool() const {
+  if (!set_ || set_->genesis() == nullptr) return std::nullopt;
+  return std::get<wire::Genesis>(set_->genesis()->statement.body).pool;
+}
+
+const member::Member* Network::self() const {
+  return identity_ ? membership_.by_identity(identity_->public_key()) : nullptr;
+}
+
+void Network::refresh_local_side() { local_.candidates = own_candidates(); }
+
+void Network::set_epochs() {
+  local_.epochs.clear();
+  for (const StoredSecret& s : secrets_) {
+    local_.epochs.push_back(session::EpochKeys::derive(s.epoch, s.secret));
+    if (local_.epochs.size() == session::kLiveEpochsMax) break;
+  }
+}
+
+void Network::shutdown(const Now& now) {
+  if (state_ == State::Member) store_peers();
+  stop_links(now, wire::ByeReason::Shutdown);
+  pump(now);
+}
+
+/// Says goodbye and lets go of everybody; pump() removes them.
+void Network::stop_links(const Now& now, wire::ByeReason reason) {
+  for (auto& [handle, peer] : peers_) {
+    peer->link->send(wire::Bye{reason});
+    peer->doomed = true;
+  }
+  mesh_.set_members(now.at, {});
+}
+
+}  // namespace ipop::engine

@@ -1,0 +1,304 @@
+#pragma once
+
+#include <expected>
+#include <map>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "engine/context.h"
+#include "engine/peer.h"
+#include "engine/status.h"
+#include "engine/stored.h"
+#include "member/author.h"
+#include "member/membership.h"
+#include "overlay/full_mesh.h"
+
+namespace ipop::engine {
+
+template <class T>
+using Outcome = std::expected<T, CommandError>;
+
+/// What a network's files held; empty where a file was not there.
+struct StoredFiles {
+  ByteVector identity;
+  ByteVector secrets;
+  ByteVector statements;
+  ByteVector peers;
+  ByteVector clock;
+};
+
+struct CreateOptions {
+  std::string network;
+  std::string member;
+  std::optional<Prefix4> pool;  ///< nullopt: one is drawn
+  std::vector<Prefix4> taken;   ///< prefixes of this machine's routes, not to be used
+  std::string interface;
+};
+struct JoinOptions {
+  std::string member;  ///< wished name
+  std::string interface;
+};
+struct InviteOptions {
+  std::uint16_t uses = 1;
+  std::chrono::seconds valid_for = std::chrono::hours(24);
+  std::string name;
+  std::optional<Ipv4> address;
+};
+struct InviteMade {
+  std::string text;
+  std::string network;
+  std::uint16_t uses = 1;
+  UnixTime redeem_until;
+  std::vector<Endpoint> hosts;  ///< where the joiner will call first
+};
+struct PingOptions {
+  std::uint16_t count = 4;
+  Duration interval = std::chrono::seconds(1);
+  Duration timeout = std::chrono::seconds(5);  ///< after which one counts as lost
+};
+struct Kicked {
+  std::string member;
+  std::vector<InviteStatus> closed_invites;  ///< that were still open
+};
+struct LeaveImpact {
+  bool last_admin = false;  ///< nobody else may invite or kick
+  std::size_t members = 0;  ///< others
+};
+
+/// One network that this machine is in: its membership, its links to the other members, and what
+/// they tell each other. Owned and called by the Engine on the control thread; everything it wants
+/// done goes into Context::outputs.
+class Network {
+ public:
+  enum class State : std::uint8_t {
+    Joining,  ///< the invite's hosts are being called
+    Member,
+    Out,  ///< no longer a member (kicked, or the redemption lost); `leave` removes it
+  };
+  /// Directory name of a network whose own name is not known yet, before its id.
+  static constexpr const char* kJoiningPrefix = "joining-";
+  static constexpr std::size_t kUnprovenMax = 256;
+  static constexpr Duration kProofTime = std::chrono::seconds(5);
+  static constexpr std::uint16_t kInterfaceMtu = 1420;
+
+  Network(Context& context, NetworkSlot slot) : ctx_(&context), slot_(slot), mesh_(*context.rng) {}
+  Network(const Network&) = delete;
+  Network& operator=(const Network&) = delete;
+
+  // --- beginnings; each leaves its files to be stored in the outputs ---
+  /// Returns the recovery key's text, shown once.
+  Outcome<std::string> found(const Now& now, const CreateOptions& options);
+  Outcome<void> begin_join(const Now& now, std::string_view invite_text, const JoinOptions& options,
+                           CommandId command);
+  /// Error: which file is damaged or missing, in words.
+  std::expected<void, std::string> restore(const Now& now, const std::string& name,
+                                           const StoredFiles& files);
+
+  // --- events ---
+  /// True when the mac1 is ours (whatever came of it).
+  bool handle_initiation(const Now& now, const wire::Initiation& message, const Endpoint& from);
+  void handle_response(const Now& now, PeerHandle peer, const wire::Response& message,
+                       const Endpoint& from);
+  void handle_cookie_reply(const Now& now, PeerHandle peer, const wire::CookieReply& message);
+  void handle_frame(const Now& now, PeerHandle peer, SessionIndex session, const Endpoint& from,
+                    Bytes plaintext);
+  void handle_received(const Now& now, PeerHandle peer, SessionIndex session, const Endpoint& from);
+  void handle_ip_sent(const Now& now, PeerHandle peer, SessionIndex session);
+  void handle_limit(const Now& now, PeerHandle peer, SessionIndex session);
+  void handle_unrouted(const Now& now, PeerHandle peer, ByteVector packet);
+  void handle_path_mtu(const Endpoint& to, std::uint16_t mtu);
+  void handle_interface(const std::string& name, const std::string& problem);
+  void handle_stored(const Now& now, Ticket ticket, bool ok, const std::string& problem);
+  void handle_local_addresses(const Now& now);
+  void handle_timeout(const Now& now);
+  Instant deadline() const;
+
+  // --- verbs ---
+  Outcome<InviteMade> invite(const Now& now, const InviteOptions& options);
+  Outcome<Kicked> kick(const Now& now, std::string_view member);
+  /// Both return the member's name.
+  Outcome<std::string> add_admin(const Now& now, std::string_view member);
+  Outcome<std::string> remove_admin(const Now& now, std::string_view member);
+  LeaveImpact leave_impact() const;
+  void leave(const Now& now);
+  void set_up(const Now& now, bool up);
+  void drop_keys(const Now& now);
+  /// Marks it as finished without touching its files.
+  void discard() { finished_ = true; }
+  Outcome<member::Member> ping(const Now& now, CommandId command, std::string_view member,
+                               const PingOptions& options);
+  /// The command's client is gone: stop pinging; a join goes on only if it was admitted.
+  void cancel(const Now& now, CommandId command);
+  /// BYE to everybody; the daemon is about to stop.
+  void shutdown(const Now& now);
+
+  // --- views ---
+  const std::string& name() const { return name_; }
+  NetworkSlot slot() const { return slot_; }
+  State state() const { return state_; }
+  bool is_up() const { return up_; }
+  /// True for a join that waits for its user to try this invite again.
+  bool is_joining_with(std::string_view invite_text) const;
+  static std::optional<wire::NetworkId> network_of_invite(std::string_view invite_text);
+  bool is_finished() const { return finished_; }  ///< to be removed by the engine
+  bool owns(PeerHandle peer) const { return peers_.contains(peer); }
+  std::optional<Prefix4> pool() const;
+  const member::Membership& membership() const { return membership_; }
+  const wire::NetworkId& id() const { return set_->network(); }
+  const member::Member* self() const;
+  /// By name, address or node id (hexadecimal).
+  const member::Member* find_member(std::string_view text) const;
+  NetworkStatus status(const Now& now) const;
+  void add_to_snapshot(dataplane::Snapshot& snapshot) const;
+
+ private:
+  struct Join {
+    CommandId command = 0;
+    bool has_command = false;
+    ByteVector invite_layout;
+    ByteVector redemption;
+    std::vector<ByteVector> proof;  ///< chain, invite GRANT, redemption
+    Instant deadline = Instant::max();
+    std::string found;
+    std::optional<Endpoint> path;
+    Instant ask_next_at = Instant::min();    ///< before it, no further host is asked
+    std::optional<wire::ByeReason> refusal;  ///< of a host; final when no other one is left
+  };
+  struct Ping {
+    CommandId command;
+    wire::NodeId node;
+    std::uint16_t remaining = 0;
+    Duration interval{};
+    Duration timeout{};
+    std::uint16_t sequence = 0;  ///< of the reply that the user sees, from 1
+    std::uint16_t wire_sequence = 0;
+    bool outstanding = false;
+    bool sent = false;
+    Instant sent_at{};
+    Instant next_at{};
+  };
+
+  // network.cc
+  void start(const Now& now);
+  void stop_links(const Now& now, wire::ByeReason reason);
+  void store_identity();
+  void store_secrets();
+  void store_statements();
+  void store_peers();
+  Ticket store(FileKind kind, ByteVector bytes);
+  void reserve_clock(const Now& now);
+  UnixTime wall(const Now& now);
+  void want_interface();
+  void log(LogLevel level, const std::string& line) const;
+  void finish_join(const Now& now);
+  void fail_join(const Now& now, CommandError error);
+
+  // network_links.cc
+  Peer& peer_for(const Now& now, const TunnelKey& key);
+  Peer* find_peer(PeerHandle handle);
+  Peer* find_peer(const wire::NodeId& node);
+  void remove_peer(const Now& now, PeerHandle handle);
+  void pump(const Now& now);
+  void pump_links(const Now& now);
+  bool pump_link(const Now& now, Peer& peer);
+  bool pump_mesh(const Now& now);
+  void note_online(const Now& now, Peer& peer);
+  void note_candidates(Peer& peer, const std::vector<Endpoint>& endpoints);
+  void send_own_candidates(Peer& peer);
+  void flush_queue(const Now& now, Peer& peer);
+  void transmit(const Endpoint& to, ByteVector datagram);
+  bool is_acceptable(const Endpoint& endpoint) const;
+  std::vector<Endpoint> own_candidates() const;
+  void refresh_local_side();
+  void set_epochs();
+
+  // network_proof.cc
+  bool may_ask(const Now& now, SessionIndex session, Peer& peer);
+  void handle_refusal(const Now& now, Peer& peer, wire::ByeReason reason);
+  void send_proof(const Now& now, Peer& peer, SessionIndex session);
+  void handle_proof(const Now& now, Peer& peer, SessionIndex session, const wire::Proof& proof);
+  bool evaluate_proof(const Now& now, Peer& peer, SessionIndex session, const wire::Proof& proof);
+  bool admit_redemption(const Now& now, Peer& peer, SessionIndex session,
+                        const wire::StatementId& redemption);
+  void accept_peer(const Now& now, Peer& peer, const member::Member& member);
+  void refuse(const Now& now, Peer& peer, SessionIndex session, wire::ByeReason reason);
+  void proof_timeouts(const Now& now, Peer& peer);
+
+  // network_sync.cc
+  void dispatch(const Now& now, Peer& peer, SessionIndex session, const Endpoint& from,
+                const wire::Frame& frame);
+  void handle_statements(const Now& now, std::span<const Bytes> statements, const Peer* from);
+  void publish_statements(const Now& now, const std::vector<ByteVector>& statements);
+  void flood(const std::vector<wire::StatementId>& ids, const Peer* except);
+  void send_statement(Peer& peer, const wire::StatementId& id);
+  void begin_recon(const Now& now, Peer& peer);
+  void handle_recon(Peer& peer, const wire::Recon& recon);
+  void handle_bye(const Now& now, Peer& peer, wire::ByeReason reason);
+  void handle_pong(const Now& now, Peer& peer, const wire::Pong& pong);
+  void send_ping(const Now& now, Peer& peer);
+  void compare_digest(const Now& now, Peer& peer, const wire::Digest& digest, Epoch epoch);
+  void recheck_digest(const Now& now, Peer& peer);
+  void handle_secret(const Now& now, Peer& peer, const wire::SecretFrame& frame);
+  bool has_committed_secret() const;
+  Epoch committed_epoch() const;
+  void send_secret(Peer& peer);
+  void adopt_secret(Epoch epoch, crypto::Secret<32> secret, const Peer* from);
+  void refresh_membership(const Now& now);
+  void cut_invalid_peers(const Now& now);
+  void show_why_cut(Peer& peer);
+  void mend_conflicts(const Now& now);
+  void ping_timeouts(const Now& now);
+  void send_pings(const Now& now);
+
+  Context* ctx_;
+  NetworkSlot slot_;
+  std::string name_;
+  State state_ = State::Joining;
+  bool up_ = true;
+  bool finished_ = false;
+
+  std::optional<crypto::SigningKey> identity_;
+  std::optional<crypto::SigningKey> root_;
+  wire::StatementId grant_;
+  session::LocalSide local_;
+  std::vector<StoredSecret> secrets_;  ///< newest first
+
+  std::optional<member::StatementSet> set_;
+  member::Membership membership_;
+  wire::Digest digest_;
+  bool membership_stale_ = false;
+
+  overlay::FullMesh mesh_;
+  Instant mesh_deadline_ = Instant::max();
+  Instant membership_at_ = Instant::max();  ///< when the membership changes by time alone
+  Instant clock_at_ = Instant::max();       ///< when the timestamp reservation is to be renewed
+  std::map<PeerHandle, std::unique_ptr<Peer>> peers_;
+  std::unordered_map<TunnelKey, PeerHandle> by_tunnel_key_;
+  std::map<wire::NodeId, PeerHandle> by_node_;
+  std::map<PeerHandle, Instant> link_deadlines_;
+  std::vector<wire::PeerHint> remembered_;  ///< addresses kept while the network is down
+  std::vector<Endpoint> observed_;          ///< how other members see us, newest first
+  std::unordered_map<TunnelKey, std::vector<Endpoint>> invite_hosts_;
+
+  std::map<wire::NodeId, Instant> mended_at_;
+  UnixTime lived_until_;
+
+  std::optional<Join> join_;
+  std::vector<Ping> pings_;
+
+  std::string interface_wanted_;
+  std::string interface_;
+  std::string interface_problem_;
+  std::string store_problem_;
+  std::string out_reason_;
+  std::map<Ticket, FileKind> storing_;
+  Instant store_retry_at_ = Instant::max();
+  bool store_retry_[6] = {};
+  Instant peers_store_at_ = Instant::max();
+};
+
+}  // namespace ipop::engine

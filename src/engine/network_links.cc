@@ -1,0 +1,356 @@
+// Links to the other members: making and dropping them, handshake inputs, and carrying out what
+// links and mesh ask for.
+
+#include <algorithm>
+
+#include "engine/network.h"
+#include "engine/overload.h"
+
+namespace ipop::engine {
+namespace {
+
+/// One write for all that connect at about the same time, and soon: a restart finds its way by it.
+constexpr Duration kPeersStoreDelay = std::chrono::seconds(1);
+
+/// mac1 of a handshake message addressed to us, under one epoch.
+bool is_mac1_ours(const wire::Mac& mac, Bytes input, const session::EpochKeys& epoch,
+                  const TunnelKey& key) {
+  const auto mac_key =
+      session::mac1_key(session::kNativeProfile.mac1_label, epoch.mac.reveal(), key);
+  return crypto::equal_constant_time(crypto::blake2s_mac(mac_key.reveal(), {input}).view(),
+                                     mac.view());
+}
+
+}  // namespace
+
+bool Network::handle_initiation(const Now& now, const wire::Initiation& message,
+                                const Endpoint& from) {
+  if (!up_ || local_.epochs.empty() || state_ == State::Out) return false;
+  const auto epoch =
+      std::find_if(local_.epochs.begin(), local_.epochs.end(), [&](const session::EpochKeys& e) {
+        return is_mac1_ours(message.mac1, message.mac1_input, e, local_.keys.public_key);
+      });
+  if (epoch == local_.epochs.end()) return false;
+  switch (ctx_->gate.admit(now.at, from, message.mac2, message.mac2_input)) {
+    case session::HandshakeGate::Verdict::Drop:
+      return true;
+    case session::HandshakeGate::Verdict::ReplyCookie: {
+      ByteVector out;
+      wire::write_cookie_reply(
+          wire::kNativeShape,
+          ctx_->gate.make_cookie_reply(now.at, session::kNativeProfile, message.sender,
+                                       local_.keys.public_key, message.mac1, from),
+          out);
+      transmit(from, std::move(out));
+      return true;
+    }
+    case session::HandshakeGate::Verdict::Pass:
+      break;
+  }
+  auto received =
+      session::consume_initiation(session::kNativeProfile, local_, message, epoch->epoch);
+  if (!received) return true;
+  const TunnelKey remote = received->noise.remote();
+  // PROTOCOL 5, 10: a revoked key gets silence; under an older epoch everybody does who is not
+  // already a member; a joiner hears only those that its invite names.
+  const bool is_member = membership_.by_tunnel_key(remote) != nullptr;
+  const bool known = by_tunnel_key_.contains(remote);
+  if (remote == local_.keys.public_key || membership_.is_revoked_tunnel_key(remote)) return true;
+  if (epoch != local_.epochs.begin() && !is_member) return true;
+  if (state_ == State::Joining && !invite_hosts_.contains(remote)) return true;
+  if (!is_member && !known) {
+    const auto unproven = std::count_if(peers_.begin(), peers_.end(),
+                                        [](const auto& p) { return !p.second->proven; });
+    if (static_cast<std::size_t>(unproven) >= kUnprovenMax) return true;
+  }
+  Peer& peer = peer_for(now, remote);
+  static_cast<void>(peer.link->respond(now, std::move(*received), from));
+  pump(now);
+  return true;
+}
+
+void Network::handle_response(const Now& now, PeerHandle handle, const wire::Response& message,
+                              const Endpoint& from) {
+  Peer* peer = find_peer(handle);
+  if (peer == nullptr) return;
+  static_cast<void>(peer->link->handle_response(now, message, from));
+  pump(now);
+}
+
+void Network::handle_cookie_reply(const Now& now, PeerHandle handle,
+                                  const wire::CookieReply& message) {
+  Peer* peer = find_peer(handle);
+  if (peer == nullptr) return;
+  static_cast<void>(peer->link->handle_cookie_reply(now, message));
+  pump(now);
+}
+
+void Network::handle_received(const Now& now, PeerHandle handle, SessionIndex session,
+                              const Endpoint& from) {
+  Peer* peer = find_peer(handle);
+  if (peer == nullptr) return;
+  peer->link->handle_received(now, session, from);
+  pump(now);
+}
+
+void Network::handle_ip_sent(const Now& now, PeerHandle handle, SessionIndex session) {
+  Peer* peer = find_peer(handle);
+  if (peer == nullptr) return;
+  peer->link->handle_ip_sent(now, session);
+  pump(now);
+}
+
+void Network::handle_limit(const Now& now, PeerHandle handle, SessionIndex session) {
+  Peer* peer = find_peer(handle);
+  if (peer == nullptr) return;
+  peer->link->handle_limit(now, session);
+  pump(now);
+}
+
+void Network::handle_unrouted(const Now& now, PeerHandle handle, ByteVector packet) {
+  Peer* peer = find_peer(handle);
+  if (peer == nullptr || !peer->node) return;
+  if (peer->queue.size() >= Peer::kQueuedPacketsMax) peer->queue.pop_front();
+  peer->queue.push_back({now.at, std::move(packet)});
+  if (peer->link->online()) {
+    flush_queue(now, *peer);
+  } else {
+    mesh_.want(now.at, *peer->node);
+  }
+  pump(now);
+}
+
+void Network::handle_path_mtu(const Endpoint& to, std::uint16_t mtu) {
+  // Outer IP and UDP headers, DATA header and tag.
+  const std::uint16_t overhead = to.address.is_v6() ? 40 + 8 + 32 : 20 + 8 + 32;
+  const std::uint16_t inner = mtu > overhead ? static_cast<std::uint16_t>(mtu - overhead) : 0;
+  for (auto& [handle, peer] : peers_) {
+    if (peer->link->endpoint() != to) continue;
+    peer->mtu = std::min(inner, kInterfaceMtu);
+    ctx_->snapshot_stale = true;
+  }
+}
+
+Peer& Network::peer_for(const Now& now, const TunnelKey& key) {
+  if (const auto it = by_tunnel_key_.find(key); it != by_tunnel_key_.end()) {
+    return *peers_.at(it->second);
+  }
+  auto peer = std::make_unique<Peer>();
+  peer->handle = PeerHandle{ctx_->next_peer++};
+  peer->since = now.at;
+  session::Session::Options options{&session::kNativeProfile, &local_,  key, peer->handle,
+                                    &ctx_->indices,           ctx_->rng};
+  peer->link = std::make_unique<Link>(options);
+  if (const member::Member* m = membership_.by_tunnel_key(key)) peer->node = m->node;
+  Peer& made = *peer;
+  by_tunnel_key_[key] = made.handle;
+  if (made.node) by_node_[*made.node] = made.handle;
+  peers_[made.handle] = std::move(peer);
+  ctx_->snapshot_stale = true;
+  return made;
+}
+
+Peer* Network::find_peer(PeerHandle handle) {
+  const auto it = peers_.find(handle);
+  return it == peers_.end() ? nullptr : it->second.get();
+}
+
+Peer* Network::find_peer(const wire::NodeId& node) {
+  const auto it = by_node_.find(node);
+  return it == by_node_.end() ? nullptr : find_peer(it->second);
+}
+
+void Network::remove_peer(const Now& now, PeerHandle handle) {
+  const auto it = peers_.find(handle);
+  if (it == peers_.end()) return;
+  Peer& peer = *it->second;
+  peer.link->reset(now);
+  pump_link(now, peer);
+  if (peer.node) {
+    if (const auto n = by_node_.find(*peer.node); n != by_node_.end() && n->second == handle) {
+      by_node_.erase(n);
+    }
+    mesh_.handle_disconnected(now.at, *peer.node);
+  }
+  by_tunnel_key_.erase(peer.link->remote());
+  link_deadlines_.erase(handle);
+  ctx_->garbage.peers.push_back(std::move(peer.words));
+  peers_.erase(it);
+  ctx_->snapshot_stale = true;
+}
+
+void Network::pump(const Now& now) {
+  for (bool more = true; more;) {
+    refresh_membership(now);
+    if (state_ == State::Joining && join_ && self() != nullptr) finish_join(now);
+    pump_links(now);
+    more = pump_mesh(now);
+    std::vector<PeerHandle> doomed;
+    for (const auto& [handle, peer] : peers_) {
+      if (peer->doomed) doomed.push_back(handle);
+    }
+    for (const PeerHandle handle : doomed) remove_peer(now, handle);
+    more |= !doomed.empty() || membership_stale_;
+  }
+}
+
+void Network::pump_links(const Now& now) {
+  for (bool more = true; more;) {
+    more = false;
+    std::vector<PeerHandle> handles;
+    for (const auto& [handle, peer] : peers_) handles.push_back(handle);
+    for (const PeerHandle handle : handles) {
+      if (Peer* peer = find_peer(handle)) more |= pump_link(now, *peer);
+    }
+  }
+}
+
+bool Network::pump_link(const Now& now, Peer& peer) {
+  bool worked = false;
+  for (bool more = true; more;) {
+    auto output = peer.link->poll_output();
+    std::visit(Overload{
+                   [&](Link::Send& o) { transmit(o.to, std::move(o.datagram)); },
+                   [&](Link::PairUsable& o) {
+                     PairProof proof;
+                     proof.since = now.at;
+                     peer.proofs.insert_or_assign(o.local, proof);
+                     send_proof(now, peer, o.local);
+                   },
+                   [&](Link::PairGone& o) { peer.proofs.erase(o.local); },
+                   [&](Link::Candidates& o) { note_candidates(peer, o.endpoints); },
+                   [&](Link::PingDue&) { send_ping(now, peer); },
+                   [&](Link::Changed&) {
+                     ctx_->snapshot_stale = true;
+                     note_online(now, peer);
+                   },
+                   [&](Link::WaitUntil& o) {
+                     link_deadlines_[peer.handle] = o.at;
+                     more = false;
+                   },
+               },
+               output);
+    worked |= more;
+  }
+  for (auto& keypair : peer.link->take_garbage()) {
+    ctx_->garbage.keypairs.push_back(std::move(keypair));
+    ctx_->snapshot_stale = true;
+  }
+  return worked;
+}
+
+bool Network::pump_mesh(const Now& now) {
+  bool worked = false;
+  for (bool more = true; more;) {
+    auto output = mesh_.poll_output();
+    std::visit(Overload{
+                   [&](overlay::FullMesh::Call& o) {
+                     const member::Member* m = membership_.find(o.node);
+                     if (m == nullptr || !up_) return;
+                     Peer& peer = peer_for(now, m->tunnel_key);
+                     for (const Endpoint& e : o.candidates) {
+                       if (is_acceptable(e)) peer.link->add_hint(e);
+                     }
+                     peer.link->connect(now);
+                   },
+                   [&](overlay::FullMesh::Rest& o) {
+                     Peer* peer = find_peer(o.node);
+                     if (peer != nullptr) peer->link->stop_connecting(now);
+                   },
+                   [&](overlay::FullMesh::Tell& o) {
+                     Peer* peer = find_peer(o.to);
+                     if (peer != nullptr && peer->proven) peer->link->send(o.peers);
+                   },
+                   [&](overlay::FullMesh::WaitUntil& o) {
+                     mesh_deadline_ = o.at;
+                     more = false;
+                   },
+               },
+               output);
+    worked |= more;
+  }
+  return worked;
+}
+
+/// Reacts to a link that came or went, and to a path that moved.
+void Network::note_online(const Now& now, Peer& peer) {
+  const bool online = peer.link->online() && peer.proven;
+  if (online) {
+    ctx_->outputs.emplace_back(QueryPathMtu{*peer.link->endpoint()});
+    if (peer.node) {
+      mesh_.handle_connected(now.at, *peer.node, *peer.link->endpoint(), peer.candidates);
+      if (peers_store_at_ == Instant::max()) { peers_store_at_ = now.at + kPeersStoreDelay; }
+    }
+    if (!peer.was_online) {
+      peer.link->connect(now);  // both ends want it: either rekeys in time
+      peer.link->send(wire::Observed{*peer.link->endpoint()});
+      send_own_candidates(peer);
+      log(LogLevel::Info, "connected to " + peer.link->endpoint()->to_string());
+    }
+    flush_queue(now, peer);
+  } else if (peer.was_online) {
+    if (peer.node) mesh_.handle_disconnected(now.at, *peer.node);
+    log(LogLevel::Info, "lost a connection");
+  }
+  peer.was_online = online;
+}
+
+void Network::note_candidates(Peer& peer, const std::vector<Endpoint>& endpoints) {
+  peer.candidates.clear();
+  for (const Endpoint& e : endpoints) {
+    if (!is_acceptable(e)) continue;
+    peer.candidates.push_back(e);
+    peer.link->add_hint(e);
+  }
+}
+
+void Network::send_own_candidates(Peer& peer) {
+  const member::Member* me = self();
+  if (me == nullptr || local_.candidates.empty()) return;
+  peer.link->send(wire::Peers{{{me->node, 0, local_.candidates}}});
+}
+
+void Network::flush_queue(const Now& now, Peer& peer) {
+  dataplane::Keypair* keypair = peer.link->sending();
+  const auto to = peer.link->endpoint();
+  if (keypair == nullptr || !to) return;
+  while (!peer.queue.empty()) {
+    Peer::Queued queued = std::move(peer.queue.front());
+    peer.queue.pop_front();
+    if (queued.at + Peer::kQueuedFor <= now.at) continue;
+    if (auto sealed = keypair->seal_control(queued.packet)) transmit(*to, std::move(*sealed));
+  }
+}
+
+void Network::transmit(const Endpoint& to, ByteVector datagram) {
+  ctx_->outputs.emplace_back(Transmit{to, std::move(datagram), 0});
+}
+
+/// Addresses that must not be called: our own overlay's (the tunnel would carry itself), and such
+/// as no peer can have.
+bool Network::is_acceptable(const Endpoint& endpoint) const {
+  const IpAddress& a = endpoint.address;
+  if (endpoint.port == 0 || a.is_unspecified() || a.is_multicast() || a.is_loopback()) return false;
+  if (a.is_v6()) {
+    const Ipv6 prefix = member::ipv6_prefix_of(set_->network());
+    return !std::equal(prefix.bytes.begin(), prefix.bytes.begin() + 6, a.v6().bytes.begin());
+  }
+  const auto p = pool();
+  return a.v4().value != 0xffffffffU && !(p && p->contains(a.v4()));
+}
+
+/// What we tell others about where we are: first how they saw us, then the interfaces' addresses.
+std::vector<Endpoint> Network::own_candidates() const {
+  std::vector<Endpoint> out;
+  const auto add = [&](const Endpoint& e) {
+    if (out.size() < wire::kCandidatesMax && is_acceptable(e) && !e.address.is_link_local() &&
+        std::find(out.begin(), out.end(), e) == out.end()) {
+      out.push_back(e);
+    }
+  };
+  for (const Endpoint& e : observed_) add(e);
+  for (const IpAddress& a : ctx_->local_addresses) add({a, ctx_->port});
+  return out;
+}
+
+}  // namespace ipop::engine

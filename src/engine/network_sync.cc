@@ -1,0 +1,453 @@
+// What proven members tell each other (PROTOCOL 22): statements by flood and reconciliation, the
+// network secret, addresses, keepalives.
+
+#include <algorithm>
+
+#include "engine/network.h"
+#include "engine/overload.h"
+#include "engine/text.h"
+#include "member/statement_set.h"
+
+namespace ipop::engine {
+namespace {
+
+/// A mismatch lasts while repairs are under way: no new round sooner than this.
+constexpr Duration kReconInterval = std::chrono::seconds(1);
+
+constexpr Duration kMendInterval = std::chrono::seconds(30);
+
+bool travels_on_proven_pairs_only(const wire::Frame& frame) {
+  return std::holds_alternative<wire::Ping>(frame) ||
+         std::holds_alternative<wire::Observed>(frame) ||
+         std::holds_alternative<wire::Peers>(frame) || std::holds_alternative<wire::Recon>(frame) ||
+         std::holds_alternative<wire::SecretFrame>(frame);
+}
+
+Instant instant_of(std::uint64_t ns) { return Instant(Duration(static_cast<std::int64_t>(ns))); }
+
+std::uint64_t stamp_of(Instant at) {
+  return static_cast<std::uint64_t>(at.time_since_epoch().count());
+}
+
+}  // namespace
+
+void Network::handle_frame(const Now& now, PeerHandle handle, SessionIndex session,
+                           const Endpoint& from, Bytes plaintext) {
+  Peer* peer = find_peer(handle);
+  if (peer == nullptr || peer->doomed) return;
+  if (!plaintext.empty()) {
+    const auto frame = wire::parse_frame(plaintext);
+    if (!frame) return;
+    if (const auto* part = std::get_if<wire::Part>(&*frame)) {
+      if (const auto whole = peer->parts.add(*part)) {
+        const auto message = wire::parse_frame(*whole);
+        if (message && !std::holds_alternative<wire::Part>(*message)) {
+          dispatch(now, *peer, session, from, *message);
+        }
+      }
+    } else {
+      dispatch(now, *peer, session, from, *frame);
+    }
+  }
+  pump(now);
+}
+
+void Network::dispatch(const Now& now, Peer& peer, SessionIndex session, const Endpoint& from,
+                       const wire::Frame& frame) {
+  const auto proof = peer.proofs.find(session);
+  const bool accepted = proof != peer.proofs.end() && proof->second.theirs_accepted;
+  if (accepted && travels_on_proven_pairs_only(frame) && !proof->second.ours_accepted) {
+    // The peer would not send it, had it not accepted our PROOF: as good as the flag, which was
+    // lost.
+    proof->second.ours_accepted = true;
+    proof->second.resend_at = Instant::max();
+    peer.knows_our_chain = true;
+    peer.link->prove(now, session);
+  }
+  std::visit(
+      Overload{
+          [&](const wire::Proof& f) { handle_proof(now, peer, session, f); },
+          [&](const wire::PathChallenge& f) {
+            peer.link->handle_path_challenge(now, session, from, f);
+          },
+          [&](const wire::PathResponse& f) { peer.link->handle_path_response(now, f); },
+          [&](const wire::Bye& f) { handle_bye(now, peer, f.reason); },
+          [&](const wire::Recon& f) {
+            if (accepted) handle_recon(peer, f);
+          },
+          [&](const wire::Ping& f) {
+            if (!accepted) return;
+            peer.link->send_on(session, wire::Pong{f.sequence, f.time, digest_, committed_epoch()});
+            compare_digest(now, peer, f.digest, f.epoch);
+          },
+          [&](const wire::Pong& f) {
+            if (accepted) handle_pong(now, peer, f);
+          },
+          [&](const wire::SecretFrame& f) {
+            if (accepted) handle_secret(now, peer, f);
+          },
+          [&](const wire::StatementFrame& f) {
+            if (accepted) handle_statements(now, std::array{f.statement}, &peer);
+          },
+          [&](const wire::Observed& f) {
+            if (!accepted || !is_acceptable(f.endpoint)) return;
+            if (std::find(observed_.begin(), observed_.end(), f.endpoint) != observed_.end()) {
+              return;
+            }
+            observed_.insert(observed_.begin(), f.endpoint);
+            if (observed_.size() > 3) observed_.pop_back();
+            refresh_local_side();
+          },
+          [&](const wire::Peers& f) {
+            if (!accepted) return;
+            for (const wire::PeerHint& hint : f.peers) {
+              if (peer.node != hint.node) continue;
+              note_candidates(peer, hint.candidates);
+              if (peer.link->online()) note_online(now, peer);
+            }
+            mesh_.handle_peers(now.at, f);
+          },
+          [](const wire::Part&) {},
+      },
+      frame);
+}
+
+/// Adds what is genuine, stores it, passes on what is new.
+void Network::handle_statements(const Now& now, std::span<const Bytes> statements,
+                                const Peer* from) {
+  std::vector<wire::StatementId> joined;
+  for (const Bytes s : statements) static_cast<void>(set_->add(s, &joined));
+  if (joined.empty()) return;
+  membership_stale_ = true;
+  if (state_ == State::Member) store_statements();
+  flood(joined, from);
+  static_cast<void>(now);
+}
+
+/// Statements of our own: on disk first, then to everybody.
+void Network::publish_statements(const Now& now, const std::vector<ByteVector>& statements) {
+  std::vector<Bytes> views(statements.begin(), statements.end());
+  handle_statements(now, views, nullptr);
+}
+
+void Network::flood(const std::vector<wire::StatementId>& ids, const Peer* except) {
+  for (auto& [handle, peer] : peers_) {
+    if (peer.get() == except || !peer->proven || peer->doomed) continue;
+    for (const wire::StatementId& id : ids) send_statement(*peer, id);
+  }
+}
+
+void Network::send_statement(Peer& peer, const wire::StatementId& id) {
+  if (const member::StoredStatement* s = set_->find(id)) {
+    peer.link->send(wire::StatementFrame{s->bytes});
+  }
+}
+
+void Network::begin_recon(const Now& now, Peer& peer) {
+  peer.recon_at = now.at;
+  wire::StatementId lower;
+  wire::StatementId last;
+  last.bytes.fill(std::byte{0xff});
+  const auto all = set_->ids_between(lower, last);
+  std::size_t at = 0;
+  do {
+    wire::Recon recon;
+    recon.lower = lower;
+    const std::size_t n = std::min(wire::kReconIdsMax, all.size() - at);
+    recon.ids.assign(all.begin() + static_cast<std::ptrdiff_t>(at),
+                     all.begin() + static_cast<std::ptrdiff_t>(at + n));
+    at += n;
+    recon.upper = at == all.size() ? last : recon.ids.back();
+    peer.link->send(recon);
+    // The next range begins one above the last id of this one.
+    lower = recon.upper;
+    for (std::size_t i = lower.bytes.size(); i-- > 0;) {
+      lower.bytes[i] = static_cast<std::byte>(std::to_integer<unsigned>(lower.bytes[i]) + 1);
+      if (lower.bytes[i] != std::byte{0}) break;
+    }
+  } while (at < all.size());
+}
+
+void Network::handle_recon(Peer& peer, const wire::Recon& recon) {
+  if (recon.kind == wire::Recon::Kind::Want) {
+    for (const wire::StatementId& id : recon.ids) send_statement(peer, id);
+    return;
+  }
+  const auto mine = set_->ids_between(recon.lower, recon.upper);
+  std::vector<wire::StatementId> missing_there;
+  wire::Recon want;
+  want.kind = wire::Recon::Kind::Want;
+  std::set_difference(mine.begin(), mine.end(), recon.ids.begin(), recon.ids.end(),
+                      std::back_inserter(missing_there));
+  std::set_difference(recon.ids.begin(), recon.ids.end(), mine.begin(), mine.end(),
+                      std::back_inserter(want.ids));
+  for (const wire::StatementId& id : missing_there) send_statement(peer, id);
+  if (!want.ids.empty()) peer.link->send(want);
+}
+
+void Network::handle_bye(const Now& now, Peer& peer, wire::ByeReason reason) {
+  if (state_ == State::Joining && join_) {
+    // Only the invite's hosts are heard while joining, each under its key.
+    if (reason != wire::ByeReason::Shutdown && reason != wire::ByeReason::Leaving) {
+      handle_refusal(now, peer, reason);
+    }
+    return;
+  }
+  switch (reason) {
+    case wire::ByeReason::Shutdown:
+    case wire::ByeReason::Leaving:
+      peer.link->reset(now);
+      break;
+    case wire::ByeReason::NotMember:
+    case wire::ByeReason::InviteExpired:
+    case wire::ByeReason::InviteUsed:
+    case wire::ByeReason::NameTaken:
+    case wire::ByeReason::PoolExhausted:
+    case wire::ByeReason::Revoked:
+    case wire::ByeReason::Superseded:
+    case wire::ByeReason::TooDeep:
+    case wire::ByeReason::InviteRevoked:
+      // It does not take us for a member. Statements decide that, not its word, and they travel
+      // beside it: the session stays to receive them, and ends when its keepalives are not
+      // answered.
+      break;
+  }
+}
+
+void Network::send_ping(const Now& now, Peer& peer) {
+  peer.link->send(wire::Ping{++peer.ping_sequence, stamp_of(now.at), digest_, committed_epoch()});
+  peer.link->handle_ping_sent(now);
+}
+
+void Network::handle_pong(const Now& now, Peer& peer, const wire::Pong& pong) {
+  peer.link->handle_pong(now, instant_of(pong.time));
+  for (Ping& ping : pings_) {
+    if (!ping.outstanding || peer.node != ping.node || ping.wire_sequence != pong.sequence)
+      continue;
+    ping.outstanding = false;
+    ping.next_at = ping.sent_at + ping.interval;
+    if (--ping.remaining == 0) ping.next_at = now.at;
+    ctx_->outputs.emplace_back(CommandUpdate{
+        ping.command, PingResult{ping.sequence, true, now.at - ping.sent_at, peer.link->endpoint()},
+        ping.remaining == 0});
+  }
+  std::erase_if(pings_, [](const Ping& p) { return p.remaining == 0; });
+  compare_digest(now, peer, pong.digest, pong.epoch);
+}
+
+void Network::compare_digest(const Now& now, Peer& peer, const wire::Digest& digest, Epoch epoch) {
+  if (digest == digest_) {
+    peer.recheck_at = Instant::max();
+    peer.rechecks = 0;
+  } else {
+    if (peer.recon_at + kReconInterval <= now.at) begin_recon(now, peer);
+    if (peer.recheck_at == Instant::max()) peer.recheck_at = now.at + kReconInterval;
+  }
+  if (epoch < committed_epoch()) send_secret(peer);
+}
+
+bool Network::has_committed_secret() const {
+  const auto& commit = membership_.secret();
+  return !secrets_.empty() && secrets_.front().epoch == commit.epoch &&
+         member::secret_commit_of(secrets_.front().secret) == commit.commit;
+}
+
+/// The newest epoch whose secret we hold as committed; one less asks the others for it.
+Epoch Network::committed_epoch() const {
+  const Epoch wanted = membership_.secret().epoch;
+  if (has_committed_secret()) return wanted;
+  return Epoch{wanted.value == 0 ? 0 : wanted.value - 1};
+}
+
+void Network::send_secret(Peer& peer) {
+  if (!has_committed_secret() || !peer.node || membership_.find(*peer.node) == nullptr) return;
+  peer.link->send(wire::SecretFrame{secrets_.front().epoch, secrets_.front().secret.reveal()});
+}
+
+/// Compares digests again, after 1, 2, 4, … s, until they agree: what repaired them may be lost
+/// too.
+void Network::recheck_digest(const Now& now, Peer& peer) {
+  if (peer.recheck_at > now.at) return;
+  peer.rechecks = std::min(peer.rechecks + 1, 4);
+  peer.recheck_at = now.at + kReconInterval * (1 << peer.rechecks);
+  peer.link->send(wire::Ping{++peer.ping_sequence, stamp_of(now.at), digest_, committed_epoch()});
+}
+
+void Network::handle_secret(const Now& now, Peer& peer, const wire::SecretFrame& frame) {
+  static_cast<void>(now);
+  auto secret = crypto::Secret<32>::from(frame.secret);
+  const auto& commit = membership_.secret();
+  // Only the secret that the winning REVOKE committed to counts, whoever brings it. One that comes
+  // before its REVOKE is dropped; the next PING asks for it again.
+  if (!secret || frame.epoch != commit.epoch || has_committed_secret() ||
+      member::secret_commit_of(*secret) != commit.commit) {
+    return;
+  }
+  adopt_secret(frame.epoch, std::move(*secret), &peer);
+}
+
+void Network::adopt_secret(Epoch epoch, crypto::Secret<32> secret, const Peer* from) {
+  std::erase_if(secrets_, [&](const StoredSecret& s) { return s.epoch == epoch; });
+  secrets_.insert(secrets_.begin(), StoredSecret{epoch, std::move(secret)});
+  if (secrets_.size() > session::kLiveEpochsMax) secrets_.resize(session::kLiveEpochsMax);
+  set_epochs();
+  store_secrets();
+  log(LogLevel::Info, "network secret is now of epoch " + std::to_string(epoch.value));
+  for (auto& [handle, other] : peers_) {
+    if (other.get() != from && other->proven && !other->doomed) send_secret(*other);
+  }
+}
+
+/// Evaluates the set again if it or the time changed, and draws the consequences.
+void Network::refresh_membership(const Now& now) {
+  if (!membership_stale_) return;
+  membership_stale_ = false;
+  const member::Member* before = self();
+  const bool was_member = before != nullptr;
+  const std::optional<Ipv4> old_v4 = before ? before->v4 : std::nullopt;
+  const UnixTime at = wall(now);
+  membership_ = member::Membership::evaluate(*set_, at);
+  digest_ = set_->digest();
+  const UnixTime change = membership_.next_change();
+  membership_at_ = Instant::max();
+  if (change > at && change.seconds - at.seconds < 86400ULL * 365) {
+    membership_at_ = now.at + std::chrono::seconds(change.seconds - at.seconds + 1);
+  }
+  ctx_->snapshot_stale = true;
+  if (state_ == State::Joining) return;
+  if (state_ == State::Out && self() != nullptr) {
+    state_ = State::Member;
+    out_reason_.clear();
+    if (up_) want_interface();
+  }
+  if (state_ != State::Member) return;
+
+  if (self() == nullptr) {
+    const auto reason = membership_.refusal(grant_);
+    out_reason_ = out_text(reason ? *reason : wire::ByeReason::Revoked);
+    if (was_member) log(LogLevel::Warning, out_reason_);
+    state_ = State::Out;
+    stop_links(now, wire::ByeReason::Leaving);
+    ctx_->outputs.emplace_back(InterfaceDown{slot_});
+    return;
+  }
+  if (was_member && old_v4 != self()->v4 && up_) want_interface();
+  cut_invalid_peers(now);
+  std::vector<wire::NodeId> others;
+  for (const auto& [node, m] : membership_.members()) {
+    if (m.identity == identity_->public_key()) continue;
+    others.push_back(node);
+    if (up_) peer_for(now, m.tunnel_key);  // its packets have somewhere to wait
+  }
+  mesh_.set_members(now.at, up_ ? others : std::vector<wire::NodeId>{});
+  mend_conflicts(now);
+}
+
+/// A peer that is no member (any more) hears why, and is gone: no session, no relay, no record.
+void Network::cut_invalid_peers(const Now& now) {
+  for (auto& [handle, peer] : peers_) {
+    if (!peer->node || peer->doomed) continue;
+    const member::Member* m = membership_.find(*peer->node);
+    if (m != nullptr && m->tunnel_key == peer->link->remote()) continue;
+    if (m == nullptr) {
+      const auto reason = membership_.refusal(peer->grant);
+      show_why_cut(*peer);
+      peer->link->send_unproven(wire::Bye{reason ? *reason : wire::ByeReason::Revoked});
+      log(LogLevel::Info, "cut off a member that is one no longer");
+    }
+    peer->doomed = true;
+  }
+  static_cast<void>(now);
+}
+
+/// Shows a former member the statements that put it out, with what proves them, so that it need not
+/// take our word: every REVOKE, and the redemptions of its invite that came before its own.
+void Network::show_why_cut(Peer& peer) {
+  std::vector<wire::StatementId> shown;
+  const auto show = [&](const wire::StatementId& id) {
+    if (std::find(shown.begin(), shown.end(), id) == shown.end()) shown.push_back(id);
+  };
+  const auto show_chain = [&](const wire::StatementId& grant) {
+    for (const wire::StatementId& id : set_->chain_of(grant)) show(id);
+  };
+  const auto same_invite = [&](const member::Member& m) {
+    const member::StoredStatement* theirs = set_->find(m.grant);
+    const auto* grant = theirs ? std::get_if<wire::Grant>(&theirs->statement.body) : nullptr;
+    const member::StoredStatement* lost = set_->find(peer.grant);
+    const auto* own = lost ? std::get_if<wire::Grant>(&lost->statement.body) : nullptr;
+    return grant != nullptr && own != nullptr && grant->issuer == own->issuer;
+  };
+  for (const auto& [node, m] : membership_.members()) {
+    if (same_invite(m)) show_chain(m.grant);
+  }
+  for (const auto& [id, stored] : set_->all()) {
+    const auto* revoke = std::get_if<wire::Revoke>(&stored.statement.body);
+    if (revoke == nullptr) continue;
+    show_chain(revoke->issuer);
+    show(id);
+  }
+  for (const wire::StatementId& id : shown) {
+    peer.link->send_unproven(wire::StatementFrame{set_->find(id)->bytes});
+  }
+}
+
+/// PROTOCOL 3: whoever admitted a member that lost its name or address to another signs a new
+/// ADMIT.
+void Network::mend_conflicts(const Now& now) {
+  std::vector<ByteVector> mended;
+  for (const auto& [node, m] : membership_.members()) {
+    if (m.v4 && !m.name.empty()) continue;
+    // Once in a while only: a repair that does not help must not be repeated for ever.
+    const auto [last, first_time] = mended_at_.try_emplace(node, now.at);
+    if (!first_time && now.at < last->second + kMendInterval) continue;
+    const bool ours = std::any_of(set_->all().begin(), set_->all().end(), [&](const auto& entry) {
+      const auto* admit = std::get_if<wire::Admit>(&entry.second.statement.body);
+      return admit != nullptr && admit->redemption == m.grant && admit->admitter == grant_;
+    });
+    if (!ours) continue;
+    auto statement =
+        member::mend(membership_, *set_, {&*identity_, grant_}, node, wall(now), *ctx_->rng);
+    last->second = now.at;
+    if (statement) mended.push_back(std::move(*statement));
+  }
+  if (!mended.empty()) publish_statements(now, mended);
+}
+
+void Network::ping_timeouts(const Now& now) {
+  for (Ping& ping : pings_) {
+    if (ping.next_at > now.at) continue;
+    if (ping.outstanding) {
+      ping.outstanding = false;
+      --ping.remaining;
+      ctx_->outputs.emplace_back(CommandUpdate{
+          ping.command, PingResult{ping.sequence, false, {}, std::nullopt}, ping.remaining == 0});
+      ping.next_at = std::max(now.at, ping.sent_at + ping.interval);
+      if (ping.remaining == 0 || ping.next_at > now.at) continue;
+    }
+    ++ping.sequence;
+    ping.sent_at = now.at;
+    ping.outstanding = true;
+    ping.sent = false;
+    ping.next_at = now.at + ping.timeout;
+  }
+  std::erase_if(pings_, [](const Ping& p) { return p.remaining == 0; });
+  send_pings(now);
+}
+
+/// Sends what is due to peers that are reachable; the others are called, and their PING goes out
+/// when (and if) they answer within its time.
+void Network::send_pings(const Now& now) {
+  for (Ping& ping : pings_) {
+    if (!ping.outstanding || ping.sent) continue;
+    Peer* peer = find_peer(ping.node);
+    if (peer != nullptr && peer->link->online()) {
+      ping.sent = true;
+      ping.wire_sequence = static_cast<std::uint16_t>(peer->ping_sequence + 1);
+      send_ping(now, *peer);
+    } else {
+      mesh_.want(now.at, ping.node);
+    }
+  }
+}
+
+}  // namespace ipop::engine

@@ -1,0 +1,238 @@
+// The verbs that act on a network one is in.
+
+#include <algorithm>
+
+#include "engine/network.h"
+#include "engine/text.h"
+#include "member/invite.h"
+
+namespace ipop::engine {
+namespace {
+
+CommandError unknown_member(std::string_view name) {
+  return {Failure::UnknownMember, "no member is called " + std::string(name),
+          "`ipop status` lists the members"};
+}
+
+/// Best first: public addresses before private ones, as a stranger would reach them.
+void order_for_strangers(std::vector<Endpoint>& endpoints) {
+  const auto is_private = [](const Endpoint& e) {
+    if (e.address.is_v6()) return (e.address.v6().bytes[0] & std::byte{0xfe}) == std::byte{0xfc};
+    const std::uint32_t v = e.address.v4().value;
+    return v >> 24U == 10 || v >> 20U == 0xac1 || v >> 16U == 0xc0a8 || v >> 22U == 0x191;
+  };
+  std::stable_partition(endpoints.begin(), endpoints.end(),
+                        [&](const Endpoint& e) { return !is_private(e); });
+}
+
+}  // namespace
+
+Outcome<InviteMade> Network::invite(const Now& now, const InviteOptions& options) {
+  member::InviteOptions wanted;
+  wanted.uses = options.uses;
+  wanted.redeem_until = wall(now).plus(options.valid_for);
+  wanted.name = options.name;
+  wanted.address = options.address;
+  const member::Author author{&*identity_, grant_};
+  auto made = member::make_invite(membership_, *set_, author, wanted, wall(now), *ctx_->rng);
+  if (!made) return std::unexpected(error_of(made.error()));
+
+  wire::Invite invite;
+  invite.network = set_->network();
+  copy_bytes(invite.seed, made->seed.reveal());
+  invite.epoch = secrets_.front().epoch;
+  copy_bytes(invite.secret, secrets_.front().secret.reveal());
+  auto grant = wire::parse_statement(made->statement);
+  check(grant.has_value());
+  invite.grant = std::move(*grant);
+  // Members know the founder's GRANT; a deeper issuer's chain may be news to the one who admits.
+  if (self()->rank > 1) {
+    for (const wire::StatementId& id : set_->chain_of(grant_)) {
+      const member::StoredStatement* s = set_->find(id);
+      if (s != nullptr && !std::holds_alternative<wire::Genesis>(s->statement.body)) {
+        invite.chain.push_back(s->bytes);
+      }
+    }
+  }
+  std::vector<Endpoint> own = local_.candidates;
+  order_for_strangers(own);
+  // One place is kept for another member, so that the inviter may be off.
+  std::vector<wire::InviteHost> others;
+  for (const auto& [handle, peer] : peers_) {
+    if (peer->link->online() && peer->proven) {
+      others.push_back({peer->link->remote(), *peer->link->endpoint()});
+    }
+  }
+  const std::size_t own_max = wire::kInviteHostsMax - (others.empty() ? 0 : 1);
+  for (const Endpoint& e : own) {
+    if (invite.hosts.size() < own_max) invite.hosts.push_back({local_.keys.public_key, e});
+  }
+  for (const wire::InviteHost& host : others) {
+    if (invite.hosts.size() < wire::kInviteHostsMax) invite.hosts.push_back(host);
+  }
+  if (invite.hosts.empty()) {
+    return std::unexpected(CommandError{
+        Failure::NoAnswer, "this computer has no network address to put into the invite",
+        "connect it to a network and try again"});
+  }
+  publish_statements(now, {made->statement});
+  pump(now);
+  InviteMade out{member::invite_string(invite), name_, options.uses, wanted.redeem_until, {}};
+  for (const wire::InviteHost& host : invite.hosts) out.hosts.push_back(host.endpoint);
+  return out;
+}
+
+Outcome<Kicked> Network::kick(const Now& now, std::string_view member) {
+  const member::Member* target = find_member(member);
+  if (target == nullptr) return std::unexpected(unknown_member(member));
+  std::vector<InviteStatus> open_before = status(now).invites;
+  const std::string name = target->name;
+  auto bundle =
+      member::kick(membership_, *set_, {&*identity_, grant_}, target->node, wall(now), *ctx_->rng);
+  if (!bundle) return std::unexpected(error_of(bundle.error()));
+  publish_statements(now, bundle->statements);
+  refresh_membership(now);
+  adopt_secret(bundle->next_epoch, std::move(bundle->next_secret), nullptr);
+  pump(now);
+  // Every open invite holds the old secret, which opens nothing any more (PROTOCOL 5).
+  return Kicked{name, std::move(open_before)};
+}
+
+Outcome<std::string> Network::add_admin(const Now& now, std::string_view member) {
+  const member::Member* target = find_member(member);
+  if (target == nullptr) return std::unexpected(unknown_member(member));
+  auto grant =
+      member::add_admin(membership_, *set_, {&*identity_, grant_}, target->node, wall(now));
+  if (!grant) return std::unexpected(error_of(grant.error()));
+  std::string name = target->name;
+  publish_statements(now, {*grant});
+  pump(now);
+  return name;
+}
+
+Outcome<std::string> Network::remove_admin(const Now& now, std::string_view member) {
+  const member::Member* target = find_member(member);
+  if (target == nullptr) return std::unexpected(unknown_member(member));
+  auto revokes =
+      member::remove_admin(membership_, *set_, {&*identity_, grant_}, target->node, wall(now));
+  if (!revokes) return std::unexpected(error_of(revokes.error()));
+  std::string name = target->name;
+  publish_statements(now, *revokes);
+  pump(now);
+  return name;
+}
+
+LeaveImpact Network::leave_impact() const {
+  LeaveImpact impact;
+  const member::Member* me = self();
+  if (me == nullptr || !me->admin()) return impact;
+  impact.members = membership_.members().size() - 1;
+  impact.last_admin = impact.members > 0;
+  for (const auto& [node, m] : membership_.members()) {
+    if (m.identity != me->identity && m.admin()) impact.last_admin = false;
+  }
+  return impact;
+}
+
+void Network::leave(const Now& now) {
+  if (state_ == State::Member) {
+    const auto revokes = member::leave(membership_, *set_, {&*identity_, grant_}, wall(now));
+    if (revokes) {
+      for (const ByteVector& s : *revokes) {
+        for (auto& [handle, peer] : peers_) {
+          if (peer->proven) peer->link->send(wire::StatementFrame{s});
+        }
+      }
+    }
+  }
+  stop_links(now, wire::ByeReason::Leaving);
+  ctx_->outputs.emplace_back(InterfaceDown{slot_});
+  ctx_->outputs.emplace_back(Forget{name_});
+  finished_ = true;
+  pump(now);
+}
+
+void Network::set_up(const Now& now, bool up) {
+  if (up == up_ || state_ != State::Member) return;
+  up_ = up;
+  store_identity();
+  if (up) {
+    membership_stale_ = true;
+    want_interface();
+    pump(now);
+    for (const wire::PeerHint& p : remembered_) mesh_.remember(now.at, p.node, p.candidates);
+  } else {
+    remembered_ = mesh_.remembered();
+    stop_links(now, wire::ByeReason::Shutdown);
+    interface_.clear();
+    ctx_->outputs.emplace_back(InterfaceDown{slot_});
+  }
+  ctx_->snapshot_stale = true;
+  pump(now);
+}
+
+Outcome<member::Member> Network::ping(const Now& now, CommandId command, std::string_view member,
+                                      const PingOptions& options) {
+  const member::Member* target = find_member(member);
+  if (target == nullptr) return std::unexpected(unknown_member(member));
+  if (!up_) {
+    return std::unexpected(
+        CommandError{Failure::Down, name_ + " is down", "`ipop up " + name_ + "` first"});
+  }
+  if (target->identity == identity_->public_key()) {
+    return std::unexpected(CommandError{Failure::UnknownMember,
+                                        std::string(member) + " is this computer itself",
+                                        "ping another member; `ipop status` lists them"});
+  }
+  Ping ping{command, target->node};
+  ping.remaining = std::max<std::uint16_t>(options.count, 1);
+  ping.interval = options.interval;
+  ping.timeout = options.timeout;
+  ping.next_at = now.at;
+  pings_.push_back(ping);
+  member::Member pinged = *target;
+  ping_timeouts(now);
+  pump(now);
+  return pinged;
+}
+
+void Network::cancel(const Now& now, CommandId command) {
+  std::erase_if(pings_, [&](const Ping& p) { return p.command == command; });
+  if (join_ && join_->has_command && join_->command == command) {
+    fail_join(now, {Failure::NoAnswer, "given up", "try again with the same invite"});
+    pump(now);
+  }
+}
+
+const member::Member* Network::find_member(std::string_view text) const {
+  if (const member::Member* m = membership_.by_name(text)) return m;
+  if (const auto address = IpAddress::parse(text)) {
+    if (!address->is_v6()) return membership_.by_v4(address->v4());
+    for (const auto& [node, m] : membership_.members()) {
+      if (m.v6 == address->v6()) return &m;
+    }
+    return nullptr;
+  }
+  const auto hex = from_hex(text);
+  const auto node = hex ? wire::NodeId::from(*hex) : std::nullopt;
+  return node ? membership_.find(*node) : nullptr;
+}
+
+std::optional<wire::NetworkId> Network::network_of_invite(std::string_view invite_text) {
+  const auto read = member::read_invite(invite_text);
+  if (!read) return std::nullopt;
+  return read->invite.network;
+}
+
+void Network::drop_keys(const Now& now) {
+  for (auto& [handle, peer] : peers_) peer->link->reset(now);
+  pump(now);
+}
+
+bool Network::is_joining_with(std::string_view invite_text) const {
+  if (state_ != State::Joining || !join_) return false;
+  const auto read = member::read_invite(invite_text);
+  return read && wire::write_invite(read->invite) == join_->invite_layout;
+}
+
+}  // namespace ipop::engine

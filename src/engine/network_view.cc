@@ -1,0 +1,137 @@
+// What others may see of a network: the status for people, the snapshot for workers.
+
+#include "engine/network.h"
+
+namespace ipop::engine {
+
+NetworkStatus Network::status(const Now& now) const {
+  NetworkStatus out;
+  out.name = name_;
+  out.id = to_hex(set_->network().view());
+  out.slot = slot_;
+  out.up = up_;
+  out.joining = state_ == State::Joining;
+  out.interface = interface_;
+  out.pool = pool();
+  out.prefix6 = member::ipv6_prefix_of(set_->network());
+  out.mtu = kInterfaceMtu;
+  out.epoch = secrets_.empty() ? Epoch{} : secrets_.front().epoch;
+  const member::Member* me = self();
+  if (me != nullptr) {
+    out.member = me->name;
+    out.node = to_hex(me->node.view());
+    out.v4 = me->v4;
+    out.v6 = me->v6;
+    out.admin = me->admin();
+    out.may_invite = (me->rights & wire::kRightInvite) != 0;
+  }
+  for (const auto& [node, m] : membership_.members()) {
+    if (me != nullptr && m.identity == me->identity) continue;
+    MemberStatus member;
+    member.name = m.name;
+    member.node = to_hex(node.view());
+    member.v4 = m.v4;
+    member.v6 = m.v6;
+    member.admin = m.admin();
+    if (const auto it = by_node_.find(node); it != by_node_.end()) {
+      const Peer& peer = *peers_.at(it->second);
+      member.online = peer.was_online;
+      if (member.online) {
+        member.endpoint = peer.link->endpoint();
+        member.rtt = peer.link->rtt();
+        member.suite = peer.link->sending()->suite() == crypto::Suite::Aes256Gcm
+                           ? "aes-256-gcm"
+                           : "chacha20-poly1305";
+      }
+      member.last_seen = peer.link->silence(now.at);
+      member.rx_bytes = peer.words->rx_bytes.load(std::memory_order_relaxed);
+      member.tx_bytes = peer.words->tx_bytes.load(std::memory_order_relaxed);
+    }
+    out.members.push_back(std::move(member));
+  }
+  for (const auto& [id, invite] : membership_.invites()) {
+    if (!invite.open || invite.redeem_until < now.wall) continue;
+    InviteStatus s{to_hex(id.view()), invite.uses,  invite.used, invite.redeem_until,
+                   invite.name,       std::nullopt, ""};
+    const member::Member* issuer = membership_.by_identity(invite.issuer);
+    if (issuer != nullptr) s.issuer = issuer->name;
+    if (invite.v4.value != 0) s.v4 = invite.v4;
+    out.invites.push_back(std::move(s));
+  }
+  if (!out_reason_.empty()) {
+    out.health.push_back(
+        {"not_a_member", name_ + ": " + out_reason_, "`ipop leave " + name_ + "` clears it away"});
+  }
+  if (!store_problem_.empty()) {
+    out.health.push_back({"state_not_saved", name_ + ": " + store_problem_,
+                          "make room on the disk, or look at the folder's permissions; saving is "
+                          "tried again every 10 seconds"});
+  }
+  if (!interface_problem_.empty()) {
+    out.health.push_back({"interface", name_ + ": " + interface_problem_, ""});
+  }
+  if (me != nullptr && !has_committed_secret()) {
+    out.health.push_back(
+        {"secret_outdated",
+         name_ + ": a member was kicked and the network's new secret is not here yet",
+         "it comes with the next contact to a member that has it"});
+  }
+  if (me != nullptr && (!me->v4 || me->name.empty())) {
+    out.health.push_back({"address_conflict",
+                          name_ + ": another member holds this computer's name or address",
+                          "the member that admitted it gives a new one when it is next online"});
+  }
+  return out;
+}
+
+void Network::add_to_snapshot(dataplane::Snapshot& snapshot) const {
+  const member::Member* me = self();
+  if (me != nullptr && up_ && state_ == State::Member) {
+    dataplane::NetworkEntry entry;
+    entry.slot = slot_;
+    entry.self4 = me->v4;
+    entry.self6 = me->v6;
+    entry.pool = pool();
+    entry.mtu = kInterfaceMtu;
+    for (const auto& [node, handle] : by_node_) {
+      const member::Member* m = membership_.find(node);
+      const auto it = peers_.find(handle);
+      if (m == nullptr || it == peers_.end()) continue;
+      const Peer& peer = *it->second;
+      dataplane::PeerRoute route;
+      route.peer = handle;
+      route.network = slot_;
+      if (peer.proven && peer.link->online()) {
+        route.send = peer.link->sending();
+        route.endpoint = peer.link->endpoint();
+      }
+      route.mtu = peer.mtu != 0 ? peer.mtu : kInterfaceMtu;
+      route.words = peer.words.get();
+      const auto index = static_cast<std::uint32_t>(snapshot.peers.size());
+      snapshot.peers.push_back(route);
+      if (m->v4) entry.routes[*m->v4] = index;
+      entry.routes[m->v6] = index;
+    }
+    snapshot.networks.push_back(std::move(entry));
+  }
+  for (const auto& [handle, peer] : peers_) {
+    const member::Member* m = peer->node ? membership_.find(*peer->node) : nullptr;
+    for (const auto& [index, pair] : peer->link->pairs()) {
+      dataplane::SessionEntry entry;
+      entry.keypair = pair.keypair.get();
+      entry.peer = handle;
+      entry.network = slot_;
+      const auto proof = peer->proofs.find(index);
+      entry.proven = m != nullptr && proof != peer->proofs.end() && proof->second.theirs_accepted;
+      if (m != nullptr) {
+        entry.source4 = m->v4;
+        entry.source6 = m->v6;
+      }
+      if (pair.usable) entry.endpoint = peer->link->endpoint();
+      entry.words = peer->words.get();
+      snapshot.sessions.emplace(index, entry);
+    }
+  }
+}
+
+}  // namespace ipop::engine

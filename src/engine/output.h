@@ -1,0 +1,138 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "base/address.h"
+#include "base/error.h"
+#include "base/time.h"
+#include "dataplane/snapshot.h"
+#include "wire/frames.h"
+
+/// What the engine asks of its driver (daemon or simulator), in the order in which it must happen.
+namespace ipop::engine {
+
+/// Names one storing; 0 = none.
+using Ticket = std::uint64_t;
+/// Names one command of the driver's, so that its answers find their way back.
+using CommandId = std::uint64_t;
+
+/// A network's files. Everything but Peers is needed to be the same member again.
+enum class FileKind : std::uint8_t {
+  Identity = 1,    ///< own keys; losing it is losing the membership
+  Secrets = 2,     ///< the network's secrets by epoch
+  Statements = 3,  ///< the statement set
+  Peers = 4,       ///< last known addresses; may be lost
+  Clock = 5,       ///< reserved handshake timestamps
+};
+
+/// Send one datagram on the one socket. Not sent when storing `after` failed.
+struct Transmit {
+  Endpoint to;
+  ByteVector datagram;
+  Ticket after = 0;
+};
+/// Replace a network's file durably before any later output; then handle_stored() is due.
+struct Store {
+  Ticket ticket;
+  std::string network;
+  FileKind kind;
+  ByteVector bytes;
+};
+/// The network is gone from this machine: delete its files.
+struct Forget {
+  std::string network;
+};
+/// The workers' new view.
+struct Publish {
+  std::unique_ptr<const dataplane::Snapshot> snapshot;
+  dataplane::Garbage garbage;
+};
+/// An interface with these addresses is wanted; handle_interface() says what came of it.
+struct InterfaceUp {
+  NetworkSlot slot;
+  std::string network;
+  std::string wanted_name;  ///< empty: the first free ipop<n>
+  std::optional<Ipv4> v4;
+  std::optional<Prefix4> pool;
+  Ipv6 v6;  ///< in a /48
+  std::uint16_t mtu = 0;
+};
+struct InterfaceDown {
+  NetworkSlot slot;
+};
+/// The kernel's path MTU to this address is wanted; handle_path_mtu() tells it.
+struct QueryPathMtu {
+  Endpoint to;
+};
+
+enum class Failure : std::uint8_t {
+  NotAnInvite,
+  DamagedInvite,
+  ForeignInvite,  ///< nobody answered with this network's GENESIS
+  ExpiredInvite,
+  UsedInvite,
+  RevokedInvite,
+  NameTaken,
+  NetworkExists,
+  BadName,
+  BadAddress,
+  AddressTaken,
+  PoolFull,
+  SubnetClash,
+  AlreadyMember,
+  RemovedMember,
+  UnknownNetwork,
+  AmbiguousNetwork,
+  NoNetwork,
+  UnknownMember,
+  NotAllowed,
+  TooDeep,  ///< the chain of invites is too long
+  NoAnswer,
+  TooMany,
+  StateError,
+  Down,
+  NewerVersion,
+};
+struct CommandError {
+  Failure failure;
+  std::string message;
+  std::string next;  ///< what to do now
+};
+
+struct JoinCalling {
+  Endpoint host;
+};
+struct JoinFound {
+  std::string member;
+  Endpoint host;
+};
+struct Joined {
+  NetworkSlot network;
+  std::string admitted_by;  ///< name of the member that answered
+  std::optional<Endpoint> path;
+};
+struct PingResult {
+  std::uint16_t sequence = 0;
+  bool answered = false;
+  Duration rtt{};
+  std::optional<Endpoint> path;
+};
+/// An answer to a command that takes time; `last` ends it.
+struct CommandUpdate {
+  CommandId command;
+  std::variant<JoinCalling, JoinFound, Joined, PingResult, CommandError> update;
+  bool last = false;
+};
+
+struct WaitUntil {
+  Instant at;
+};
+
+using Output = std::variant<Transmit, Store, Forget, Publish, InterfaceUp, InterfaceDown,
+                            QueryPathMtu, CommandUpdate, WaitUntil>;
+
+}  // namespace ipop::engine

@@ -1,0 +1,57 @@
+#pragma once
+
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+
+#include "engine/link.h"
+#include "wire/frames.h"
+
+namespace ipop::engine {
+
+/// PROOFs on one keypair (PROTOCOL 10): each side repeats its own until the other's says that it
+/// was accepted.
+struct PairProof {
+  Instant since;
+  Instant resend_at;
+  int sends = 0;
+  bool theirs_accepted = false;
+  bool ours_accepted = false;
+  Instant answered_at = Instant::min();  ///< duplicates are answered at most five times a second
+};
+
+/// One remote tunnel key as a network sees it: the link, who it turned out to be, what waits for
+/// it.
+struct Peer {
+  static constexpr std::size_t kQueuedPacketsMax = 64;
+  static constexpr Duration kQueuedFor = std::chrono::seconds(2);
+
+  PeerHandle handle;
+  std::unique_ptr<Link> link;
+  std::unique_ptr<dataplane::PeerWords> words = std::make_unique<dataplane::PeerWords>();
+  std::optional<wire::NodeId> node;  ///< the member that the key belongs to, once known
+  wire::StatementId grant;           ///< by which it was last accepted
+  bool proven = false;               ///< a PROOF was accepted at least once
+  bool knows_our_chain = false;      ///< short PROOFs will do
+  bool was_online = false;
+  bool doomed = false;               ///< to be removed when the present event is dealt with
+  std::vector<Endpoint> candidates;  ///< the peer's own, as it named them
+  Instant since{};                   ///< when this object was made
+  std::map<SessionIndex, PairProof> proofs;
+  wire::PartAssembler parts;
+  std::uint16_t mtu = 0;                ///< largest inner packet on the present path; 0: not known
+  Instant recon_at = Instant::min();    ///< last reconciliation begun by us
+  Instant recheck_at = Instant::max();  ///< while digests differ: when to compare them again
+  int rechecks = 0;
+
+  struct Queued {
+    Instant at;
+    ByteVector packet;
+  };
+  std::deque<Queued> queue;  ///< IP packets that wait for the session
+
+  std::uint16_t ping_sequence = 0;
+};
+
+}  // namespace ipop::engine

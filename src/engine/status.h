@@ -1,0 +1,68 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/address.h"
+#include "base/time.h"
+#include "wire/ids.h"
+
+/// Plain facts for `ipop status` and `ipop networks`, copied out of the engine.
+namespace ipop::engine {
+
+/// Something the operator should know or do; `code` is a stable snake_case word.
+struct Health {
+  std::string code;
+  std::string message;
+  std::string next;
+};
+
+struct MemberStatus {
+  std::string name;
+  std::string node;  ///< hexadecimal node id
+  std::optional<Ipv4> v4;
+  Ipv6 v6;
+  bool admin = false;
+  bool online = false;               ///< a proven session with a path
+  std::optional<Endpoint> endpoint;  ///< of the direct path
+  std::optional<Duration> rtt;
+  std::uint64_t rx_bytes = 0;
+  std::uint64_t tx_bytes = 0;
+  std::string suite;                  ///< "aes-256-gcm"; empty without a session
+  std::optional<Duration> last_seen;  ///< since the last authenticated packet
+};
+
+struct InviteStatus {
+  std::string id;
+  std::uint16_t uses = 0;
+  std::uint16_t used = 0;
+  UnixTime redeem_until;
+  std::string name;
+  std::optional<Ipv4> v4;
+  std::string issuer;  ///< the member's name; empty when it is gone
+};
+
+struct NetworkStatus {
+  std::string name;
+  std::string id;
+  NetworkSlot slot;
+  bool up = true;
+  bool joining = false;
+  std::string interface;
+  std::optional<Ipv4> v4;
+  std::optional<Prefix4> pool;
+  Ipv6 v6;
+  Ipv6 prefix6;  ///< /48
+  std::uint16_t mtu = 0;
+  std::string member;
+  std::string node;
+  bool admin = false;
+  bool may_invite = false;
+  Epoch epoch;
+  std::vector<MemberStatus> members;  ///< the others
+  std::vector<InviteStatus> invites;  ///< open ones
+  std::vector<Health> health;
+};
+
+}  // namespace ipop::engine

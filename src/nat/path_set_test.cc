@@ -1,0 +1,136 @@
+#include "nat/path_set.h"
+
+#include <gtest/gtest.h>
+
+namespace ipop::nat {
+namespace {
+
+using namespace std::chrono_literals;
+
+Endpoint endpoint(std::uint32_t n) { return {Ipv4{0xc6120000U + n}, 4000}; }
+
+/// A path set, its clock, and what it said.
+struct Bench {
+  SeededRng rng{1};
+  PathSet paths{rng};
+  Instant now{1h};
+  std::vector<PathSet::SendChallenge> challenges;
+  std::vector<std::optional<Endpoint>> actives;
+  Instant wait = Instant::max();
+
+  void drain() {
+    for (;;) {
+      const auto output = paths.poll_output();
+      if (const auto* w = std::get_if<PathSet::WaitUntil>(&output)) {
+        wait = w->at;
+        return;
+      }
+      if (const auto* c = std::get_if<PathSet::SendChallenge>(&output)) challenges.push_back(*c);
+      if (const auto* a = std::get_if<PathSet::ActiveChanged>(&output)) {
+        actives.push_back(a->endpoint);
+      }
+    }
+  }
+  void run_for(Duration time) {
+    const Instant end = now + time;
+    for (int steps = 0; wait <= end; ++steps) {
+      ASSERT_LT(steps, 1000) << "the deadline stands still";
+      now = std::max(now, wait);
+      paths.handle_timeout(now);
+      drain();
+    }
+    now = end;
+  }
+};
+
+TEST(PathSet, DataMovesOnlyAfterAChallengeIsAnswered) {
+  Bench b;
+  b.paths.handle_proven(b.now, endpoint(1));
+  b.drain();
+  EXPECT_EQ(b.paths.active(), endpoint(1));
+  b.now += 1s;
+  b.paths.handle_received(b.now, endpoint(2));
+  b.drain();
+  ASSERT_EQ(b.challenges.size(), 1U);
+  EXPECT_EQ(b.challenges[0].to, endpoint(2));
+  EXPECT_EQ(b.paths.active(), endpoint(1));  // a mere packet moves nothing
+
+  b.paths.handle_response(b.now, {});  // nor does an answer to nothing
+  b.drain();
+  EXPECT_EQ(b.paths.active(), endpoint(1));
+  b.paths.handle_response(b.now + 40ms, b.challenges[0].token);
+  b.drain();
+  EXPECT_EQ(b.paths.active(), endpoint(2));
+  EXPECT_EQ(b.paths.rtt(), 40ms);
+}
+
+TEST(PathSet, AnUnansweredCandidateIsGivenUp) {
+  Bench b;
+  b.paths.handle_proven(b.now, endpoint(1));
+  b.paths.handle_received(b.now, endpoint(2));
+  b.drain();
+  b.run_for(10s);
+  EXPECT_EQ(b.challenges.size(), 3U);
+  EXPECT_EQ(b.paths.active(), endpoint(1));
+}
+
+TEST(PathSet, SilenceUnderTrafficMovesToTheWarmPath) {
+  Bench b;
+  b.paths.handle_proven(b.now, endpoint(1));
+  b.paths.handle_proven(b.now, endpoint(2));
+  b.drain();
+  EXPECT_EQ(b.paths.active(), endpoint(1));
+  b.actives.clear();
+  // Data goes out, nothing comes back.
+  for (int i = 0; i < 30; ++i) {
+    b.paths.handle_traffic(b.now, b.now, b.now - 100ms * i);
+    b.drain();
+    b.run_for(100ms);
+    if (!b.actives.empty()) break;
+  }
+  ASSERT_FALSE(b.actives.empty());
+  EXPECT_EQ(b.actives[0], endpoint(2));
+}
+
+TEST(PathSet, WithoutAnotherPathTheLossIsReported) {
+  Bench b;
+  b.paths.handle_proven(b.now, endpoint(1));
+  b.paths.suspect_active(b.now);
+  b.drain();
+  b.run_for(2s);
+  ASSERT_EQ(b.actives.size(), 2U);
+  EXPECT_EQ(b.actives[1], std::nullopt);
+  EXPECT_EQ(b.paths.destinations(), std::vector{endpoint(1)});  // kept as a hint
+}
+
+TEST(PathSet, OneWayTrafficIsProbedWithoutSpinning) {
+  Bench b;
+  b.paths.handle_proven(b.now, endpoint(1));
+  b.drain();
+  std::size_t answered = 0;
+  for (int i = 0; i < 100; ++i) {
+    b.paths.handle_traffic(b.now, b.now, Instant::min());
+    b.drain();
+    for (; answered < b.challenges.size(); ++answered) {
+      b.paths.handle_response(b.now, b.challenges[answered].token);
+      b.drain();
+    }
+    b.run_for(100ms);
+  }
+  EXPECT_EQ(b.paths.active(), endpoint(1));
+  EXPECT_LE(b.challenges.size(), 25U);  // 10 s, at most one every 500 ms, and some slack
+}
+
+TEST(PathSet, ManyHintsNeverPushOutTheActivePath) {
+  Bench b;
+  b.paths.handle_proven(b.now, endpoint(1));
+  for (std::uint32_t i = 2; i < 100; ++i) b.paths.add_hint(endpoint(i));
+  b.paths.add_hint({Ipv4{}, 7});
+  b.paths.add_hint({Ipv4{1}, 0});
+  b.drain();
+  EXPECT_EQ(b.paths.destinations().size(), PathSet::kPathsMax);
+  EXPECT_EQ(b.paths.destinations().front(), endpoint(1));
+}
+
+}  // namespace
+}  // namespace ipop::nat
