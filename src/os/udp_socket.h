@@ -1,0 +1,70 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+
+#include "base/device.h"
+#include "base/error.h"
+#include "base/packet.h"
+#include "os/unique_fd.h"
+
+namespace ipop::os {
+
+/// The daemon's UDP port: one socket for both families (IPv4 alone where the kernel has no IPv6),
+/// never blocking, never fragmenting (path MTU discovery on), with ECN bits in both directions.
+/// Which source address a datagram leaves from is the kernel's routing decision. One thread, except
+/// port() and fd().
+class UdpSocket {
+ public:
+  /// Binds to every address of the machine. `port` 0 = any free one. Busy when it is taken.
+  static Result<UdpSocket> open(std::uint16_t port);
+  /// As open() on a kernel without IPv6.
+  static Result<UdpSocket> open_ipv4(std::uint16_t port);
+
+  UdpSocket(UdpSocket&&) noexcept;
+  UdpSocket& operator=(UdpSocket&&) noexcept;
+  ~UdpSocket();
+
+  std::uint16_t port() const { return port_; }
+  int fd() const { return socket_.fd(); }
+  bool ipv4_only() const { return ipv4_only_; }
+
+  /// Reads up to the smaller span's number of datagrams into packets[i] and meta[i]; returns how
+  /// many, 0 = would block. Datagrams from port 0 or from an address that no Endpoint can name
+  /// are skipped.
+  std::size_t receive(std::span<Packet> packets, std::span<ReceivedMeta> meta);
+
+  /// Sends from the front, in order; returns how many were taken, fewer than all only when the
+  /// kernel's buffer is full. A datagram that the kernel refuses for itself (no route, firewall,
+  /// IPv6 on an IPv4-only socket) counts as taken and lost, as it would be on the way.
+  std::size_t send(std::span<const OutgoingDatagram> batch);
+
+  /// The destination of a datagram that was above the path's MTU (EMSGSIZE), once; the latest one
+  /// when there were many.
+  std::optional<Endpoint> take_too_big();
+
+  /// Datagrams lost in send(), for the counters: refused ones and those too big.
+  std::uint64_t send_failures() const { return send_failures_; }
+
+ private:
+  struct Batch;  // message headers, far too large for this header
+  UdpSocket(UniqueFd socket, std::uint16_t port, bool ipv4_only);
+  static Result<UdpSocket> open_family(std::uint16_t port, bool ipv4_only);
+  std::size_t send_some(std::span<const OutgoingDatagram> batch, bool& blocked);
+
+  UniqueFd socket_;
+  std::uint16_t port_ = 0;
+  bool ipv4_only_ = false;
+  std::unique_ptr<Batch> batch_;
+  std::optional<Endpoint> too_big_;
+  std::uint64_t send_failures_ = 0;
+};
+
+/// The kernel's present path MTU towards `to` in bytes of IP packet: the interface's, or less where
+/// a router said so. NotFound when there is no route. Asks by a connected socket that sends
+/// nothing.
+Result<std::uint16_t> path_mtu(const Endpoint& to);
+
+}  // namespace ipop::os
