@@ -1,0 +1,241 @@
+#include "cli/text.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <sstream>
+#include <string>
+
+namespace ipop::cli {
+namespace {
+
+using namespace control;  // NOLINT(google-build-using-namespace)
+
+constexpr UnixTime kNow{1800000000};
+
+NetworkInfo family() {
+  return {.name = "family",
+          .id = "00112233445566778899aabbccddeeff",
+          .interface = "ipop0",
+          .subnet4 = *Prefix4::parse("10.83.0.0/16"),
+          .subnet6 = {.base = *Ipv6::parse("fd12:3456:789a::"), .length = 48},
+          .self = {.name = "alice",
+                   .ipv4 = Ipv4::parse("10.83.0.1"),
+                   .ipv6 = *Ipv6::parse("fd12:3456:789a::1"),
+                   .dns_name = "alice.family.internal",
+                   .admin = true}};
+}
+
+PathStatus direct_path() {
+  return {.kind = PathKind::Direct,
+          .endpoint = Endpoint::parse("203.0.113.7:41820"),
+          .rtt = std::chrono::microseconds(12345)};
+}
+
+TEST(Text, Create) {
+  EXPECT_EQ(text_of(CreateReply{.network = family(), .recovery_key = "ABCD-EFGH"}),
+            R"(network   family  10.83.0.0/16  fd12:3456:789a::/48  on ipop0
+you       alice  10.83.0.1  alice.family.internal  founder
+
+Recovery key, shown this once:
+
+  ABCD-EFGH
+
+Write it down and keep it away from this computer. Should this computer be lost, it is
+the only way to take the network over again; whoever has it can do that.
+
+next      ipop invite family
+)");
+}
+
+TEST(Text, Invite) {
+  const InviteReply reply{.network = "family",
+                          .invite = "IPOP1-ABCDEFG",
+                          .uses = 1,
+                          .expires = kNow.plus(std::chrono::hours(24)),
+                          .health = {{.code = "x", .message = "m", .next = "n"}}};
+  const std::string text = text_of(reply, kNow, 80);
+  EXPECT_TRUE(text.starts_with("Invite to family: one use, expires in 24 h\n\nIPOP1-ABCDEFG\n\n"))
+      << text;
+  EXPECT_NE(text.find("█"), std::string::npos);
+  EXPECT_TRUE(text.ends_with("  sudo ipop join -\n\n! m\n  n\n")) << text;
+
+  EXPECT_EQ(text_of(InviteReply{.network = "family",
+                                .invite = "IPOP1-A",
+                                .uses = 3,
+                                .expires = kNow,
+                                .name = "bob",
+                                .address = Ipv4::parse("10.83.0.9")},
+                    kNow, 20),
+            R"(Invite to family for bob at 10.83.0.9: 3 uses, expired
+
+IPOP1-A
+
+(As a QR code it does not fit 20 columns: copy the text.)
+
+Send it in a way that you trust: whoever has it may join. On the other computer, where
+ipop is installed, run this and paste the invite, then Enter:
+
+  sudo ipop join -
+)");
+}
+
+TEST(Text, Join) {
+  EXPECT_EQ(text_of(JoinReply{.network = family(), .admitted_by = "bob", .path = direct_path()}),
+            R"(joined    family  10.83.0.0/16  fd12:3456:789a::/48  on ipop0
+you       alice  10.83.0.1  alice.family.internal
+path      to bob: direct, udp 203.0.113.7:41820, 12.3 ms
+next      ping bob.family.internal
+)");
+}
+
+TEST(Text, SmallOnes) {
+  EXPECT_EQ(text_of(LeaveReply{.network = "family", .told = 1}),
+            "You have left family.\n1 member knows already; they tell the others.\n"
+            "To come back you need a new invite.\n");
+  EXPECT_EQ(text_of(LeaveReply{.network = "family"}),
+            "You have left family.\n"
+            "No other member could be told now: they will see this computer as offline.\n"
+            "To come back you need a new invite.\n");
+  EXPECT_EQ(text_of(UpReply{.network = "family", .interface = "ipop0", .changed = true}),
+            "family is up on ipop0\n");
+  EXPECT_EQ(text_of(UpReply{.network = "family", .interface = "ipop0"}),
+            "family was already up on ipop0\n");
+  EXPECT_EQ(text_of(DownReply{.network = "family", .changed = true}),
+            "family is down; switch it on again: ipop up family\n");
+  EXPECT_EQ(text_of(AdminReply{.network = "family", .member = "bob", .admin = true}),
+            "bob is now an admin of family: it may kick members and make admins\n");
+  EXPECT_EQ(text_of(AdminReply{.network = "family", .member = "bob"}),
+            "bob is no longer an admin of family: it keeps its place as a member\n");
+  EXPECT_EQ(text_of(VersionReply{.client = "0.1.0"}), "ipop   0.1.0\nipopd  not reached\n");
+  EXPECT_EQ(text_of(ControlError{.message = "m", .next = "n"}), "ipop: m\n      n\n");
+  EXPECT_EQ(text_of(ControlError{.message = "m"}), "ipop: m\n");
+}
+
+TEST(Text, Events) {
+  EXPECT_EQ(text_of(JoinCalling{.host = *Endpoint::parse("192.0.2.1:9")}, ""),
+            "calling   192.0.2.1:9\n");
+  EXPECT_EQ(text_of(JoinFound{.member = "alice", .host = *Endpoint::parse("[2001:db8::1]:9")}, ""),
+            "found     alice at [2001:db8::1]:9\n");
+  EXPECT_EQ(text_of(JoinWaiting{}, ""), "waiting   for a member to let you in\n");
+  EXPECT_EQ(text_of(PingAnswer{.sequence = 2, .path = direct_path()}, "bob"),
+            "   2  bob: direct, udp 203.0.113.7:41820, 12.3 ms\n");
+  EXPECT_EQ(text_of(PingAnswer{.sequence = 3,
+                               .path = {.kind = PathKind::Relay,
+                                        .via = "carol",
+                                        .rtt = std::chrono::milliseconds(40)}},
+                    "bob"),
+            "   3  bob: relayed by carol, 40.0 ms\n");
+  EXPECT_EQ(text_of(PingLost{.sequence = 12}, "bob"), "  12  bob: no answer\n");
+}
+
+TEST(Text, Ping) {
+  EXPECT_EQ(text_of(PingReply{.network = "family",
+                              .member = "bob",
+                              .sent = 4,
+                              .received = 3,
+                              .rtt_min = std::chrono::milliseconds(1),
+                              .rtt_average = std::chrono::milliseconds(2),
+                              .rtt_max = std::chrono::milliseconds(200)}),
+            "\n3 of 4 answered; fastest 1.0 ms, average 2.0 ms, slowest 200 ms\n");
+  EXPECT_EQ(text_of(PingReply{.network = "family", .member = "bob", .sent = 4}),
+            "\n0 of 4 answered\n"
+            "bob does not answer; see whether there is a path: ipop status family\n");
+}
+
+TEST(Text, Networks) {
+  EXPECT_EQ(text_of(NetworksReply{.networks = {{.network = family(), .members = 3, .online = 2}}}),
+            "NETWORK  STATE  INTERFACE  SUBNET        YOU    ADDRESS    ONLINE\n"
+            "family   up     ipop0      10.83.0.0/16  alice  10.83.0.1  2 of 3\n");
+  EXPECT_NE(text_of(NetworksReply{}).find("ipop create"), std::string::npos);
+}
+
+TEST(Text, Status) {
+  NetworkStatus status{
+      .network = family(),
+      .mtu = 1380,
+      .port = 41820,
+      .members = {{.name = "bob",
+                   .ipv4 = Ipv4::parse("10.83.0.2"),
+                   .online = true,
+                   .path = direct_path(),
+                   .rx_bytes = 1536,
+                   .tx_bytes = 20},
+                  {.name = "carol", .ipv4 = Ipv4::parse("10.83.0.3"), .admin = true},
+                  {.name = "",
+                   .ipv6 = *Ipv6::parse("fd12:3456:789a::3"),
+                   .online = true,
+                   .path = {.kind = PathKind::Relay, .via = "bob"}},
+                  {.name = "dave",
+                   .ipv4 = Ipv4::parse("10.83.0.200"),
+                   .last_seen = std::chrono::minutes(3)}},
+      .invites = {{.id = "0123456789abcdef",
+                   .uses = 3,
+                   .used = 1,
+                   .expires = kNow.plus(std::chrono::hours(24)),
+                   .issuer = "alice"},
+                  {.id = "fedcba9876543210",
+                   .uses = 1,
+                   .expires = UnixTime::never(),
+                   .name = "erin",
+                   .address = Ipv4::parse("10.83.0.9")}}};
+  const Health health{.code = "no_resolved", .message = "names need help", .next = "do this"};
+  EXPECT_EQ(text_of(StatusReply{.networks = {status}, .health = {health}}, kNow),
+            R"(family  up on ipop0
+  network   10.83.0.0/16  fd12:3456:789a::/48
+  you       alice  10.83.0.1  alice.family.internal  admin
+  link      mtu 1380, udp port 41820
+
+  MEMBER     ADDRESS            STATE           PATH                         TIME  RECEIVED  SENT
+  bob        10.83.0.2          online          direct 203.0.113.7:41820  12.3 ms   1.5 KiB  20 B
+  carol *    10.83.0.3          offline         -                               -       0 B   0 B
+  (no name)  fd12:3456:789a::3  online          relay bob                       -       0 B   0 B
+  dave       10.83.0.200        seen 3 min ago  -                               -       0 B   0 B
+
+  INVITE    BY     FOR              USED    EXPIRES
+  01234567  alice  anybody          1 of 3  expires in 24 h
+  fedcba98  -      erin, 10.83.0.9  0 of 1  never expires
+
+! names need help
+  do this
+)");
+}
+
+TEST(Text, StatusOfADownAndOfALonelyNetwork) {
+  const NetworkStatus down{.network = family(), .state = NetworkState::Down};
+  const std::string text = text_of(StatusReply{.networks = {down}}, kNow);
+  EXPECT_EQ(text_of(StatusReply{.networks = {down, down}}, kNow), text + "\n" + text);
+  EXPECT_TRUE(text.starts_with("family  down\n")) << text;
+  EXPECT_NE(text.find("  next      ipop up family\n"), std::string::npos) << text;
+  EXPECT_NE(text.find("ipop invite family\n"), std::string::npos) << text;
+  EXPECT_NE(text_of(StatusReply{}, kNow).find("in no network yet"), std::string::npos);
+}
+
+TEST(Text, Kick) {
+  EXPECT_EQ(text_of(KickReply{.network = "family",
+                              .member = "bob",
+                              .closed_invites = {{.id = "0123456789abcdef",
+                                                  .uses = 3,
+                                                  .used = 1,
+                                                  .expires = UnixTime::never(),
+                                                  .issuer = "alice"}},
+                              .told = 2},
+                    kNow),
+            R"(bob is out of family.
+2 members know already; the others are told when they connect.
+
+This closed 1 open invite, so that nobody comes back by it:
+
+  INVITE    BY     FOR      USED    EXPIRES
+  01234567  alice  anybody  1 of 3  never expires
+
+Make a new one: ipop invite family
+)");
+  EXPECT_EQ(text_of(KickReply{.network = "family", .member = "bob"}, kNow),
+            "bob is out of family.\n"
+            "No other member could be told yet: each is when it connects.\n"
+            "No invite was open.\n");
+}
+
+}  // namespace
+}  // namespace ipop::cli

@@ -1,0 +1,7 @@
+#include "control/version.h"
+
+namespace ipop::control {
+
+std::string_view version() { return IPOP_VERSION; }
+
+}  // namespace ipop::control
