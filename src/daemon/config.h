@@ -1,0 +1,43 @@
+#pragma once
+
+#include <cstdint>
+#include <expected>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/log.h"
+
+namespace ipop::daemon {
+
+inline constexpr const char* kDefaultConfigPath = "/etc/ipop/ipopd.toml";
+
+/// What the daemon is told at its start; ipopd.toml(5). Everything has a default: no file is
+/// needed.
+struct DaemonConfig {
+  std::filesystem::path state = "/var/lib/ipop";
+  std::filesystem::path socket = "/run/ipop/ipopd.sock";
+  std::optional<std::uint16_t> listen;  ///< UDP port; absent = drawn once and kept in the state
+  LogLevel log_level = LogLevel::Info;
+  std::optional<std::string> interface;  ///< of the first network; absent = ipop0, ipop1, …
+  bool dns = true;                       ///< answer for the members' names
+
+  friend bool operator==(const DaemonConfig&, const DaemonConfig&) = default;
+};
+
+/// "error", "warning", "info" or "debug".
+std::optional<LogLevel> parse_log_level(std::string_view text);
+std::string_view log_level_name(LogLevel level);
+/// What the kernel takes: 1..15 bytes, no slash, space or colon, neither "." nor "..".
+bool is_valid_interface(std::string_view name);
+
+/// Overwrites in `config` what the TOML text sets. The error is one line for the operator,
+/// "ipopd.toml:3:1: …", where `source` is what stands before the position.
+std::expected<void, std::string> read_config(std::string_view toml, std::string_view source,
+                                             DaemonConfig& config);
+/// The same for a file. `must_exist`: false for the default path, whose absence is normal.
+std::expected<void, std::string> load_config(const std::filesystem::path& path, bool must_exist,
+                                             DaemonConfig& config);
+
+}  // namespace ipop::daemon

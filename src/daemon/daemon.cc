@@ -1,0 +1,275 @@
+#include "daemon/daemon.h"
+
+#include <algorithm>
+#include <chrono>
+#include <csignal>
+#include <cstdlib>
+
+#include "daemon/replies.h"
+#include "engine/overload.h"
+#include "os/clock.h"
+#include "os/notify.h"
+#include "os/udp_socket.h"
+
+namespace ipop::daemon {
+namespace {
+
+enum Token : std::uint64_t { kSignals, kWatch, kControl, kDns, kPackets };
+
+/// PROTOCOL 14: a jump as long as this may mean that this machine was suspended, copied or
+/// restored.
+constexpr std::int64_t kClockJumpNs = 60'000'000'000;
+/// How often an old snapshot is looked at while a worker may still use it.
+constexpr Duration kCollectInterval = std::chrono::milliseconds(50);
+
+std::unexpected<std::string> failed(const Error& error) {
+  return std::unexpected(std::string(error.what));
+}
+
+/// Opens the wanted port; the one kept from earlier; or a new one, which is then kept.
+std::expected<os::UdpSocket, std::string> open_port(const DaemonConfig& config,
+                                                    const StateStore& store, Logger& log) {
+  if (config.listen) {
+    auto socket = os::UdpSocket::open(*config.listen);
+    if (!socket) return failed(socket.error());
+    return std::move(*socket);
+  }
+  const auto kept = store.load_port();
+  if (!kept) log.write(LogLevel::Warning, "state", kept.error());
+  if (kept && *kept) {
+    if (auto socket = os::UdpSocket::open(**kept)) return std::move(*socket);
+    log.write(LogLevel::Warning, "udp",
+              "port " + std::to_string(**kept) + " is in use by now; drawing another one");
+  }
+  auto socket = os::UdpSocket::open(0);
+  if (!socket) return failed(socket.error());
+  if (const auto saved = store.save_port(socket->port()); !saved) {
+    log.write(LogLevel::Warning, "state", saved.error());
+  }
+  return std::move(*socket);
+}
+
+}  // namespace
+
+std::expected<std::unique_ptr<Daemon>, std::string> Daemon::start(const DaemonConfig& config,
+                                                                  os::StderrLogger& log) {
+  auto signals = os::Signals::open();
+  if (!signals) return failed(signals.error());
+  auto dir = os::StateDir::open(config.state);
+  if (!dir) return failed(dir.error());
+  StateStore store(std::move(*dir));
+  auto listener = os::UnixListener::open(config.socket);
+  if (!listener) return failed(listener.error());
+  auto control = ControlServer::create(std::move(*listener));
+  if (!control) return failed(control.error());
+  auto netlink = os::Netlink::open();
+  if (!netlink) return failed(netlink.error());
+  auto watch = os::NetlinkWatch::open();
+  if (!watch) return failed(watch.error());
+  auto poller = os::Poller::open();
+  if (!poller) return failed(poller.error());
+  auto dns = DnsServer::create(log);
+  if (!dns) return failed(dns.error());
+  auto udp = open_port(config, store, log);
+  if (!udp) return std::unexpected(udp.error());
+  auto packets = PacketThread::start(std::move(*udp));
+  if (!packets) return failed(packets.error());
+  return std::make_unique<Daemon>(
+      config, log,
+      Parts{std::move(*signals), std::move(*poller), std::move(*watch), std::move(*netlink),
+            std::move(store), std::move(*control), std::move(*dns), std::move(*packets)});
+}
+
+Daemon::Daemon(const DaemonConfig& config, os::StderrLogger& log, Parts parts)
+    : config_(config),
+      log_(&log),
+      signals_(std::move(parts.signals)),
+      poller_(std::move(parts.poller)),
+      watch_(std::move(parts.watch)),
+      store_(std::move(parts.store)),
+      control_(std::move(parts.control)),
+      dns_(std::move(parts.dns)),
+      packets_(std::move(parts.packets)),
+      sender_(packets_->sender()),
+      interfaces_({config.dns, config.interface}, std::move(parts.netlink), *packets_, dns_, log),
+      engine_(rng_, log, packets_->port()) {
+  static_cast<void>(poller_.add(signals_.fd(), kSignals, os::Interest::Read));
+  static_cast<void>(poller_.add(watch_.fd(), kWatch, os::Interest::Read));
+  static_cast<void>(poller_.add(control_.fd(), kControl, os::Interest::Read));
+  static_cast<void>(poller_.add(dns_.fd(), kDns, os::Interest::Read));
+  static_cast<void>(poller_.add(packets_->fd(), kPackets, os::Interest::Read));
+}
+
+int Daemon::run() {
+  watch_clocks(os::now());
+  update_addresses();
+  restore();
+  drain();
+  log_->write(LogLevel::Info, "daemon",
+              "listening on UDP port " + std::to_string(packets_->port()) + ", control socket " +
+                  config_.socket.string());
+  os::notify_ready("running");
+  if (const auto interval = os::watchdog_interval()) watchdog_at_ = os::now().at + *interval;
+  while (!stopping_) {
+    const Now now = os::now();
+    watch_clocks(now);
+    engine_.handle_timeout(now);
+    const Instant deadline = drain();
+    update_names();
+    keep_watchdog(now.at);
+    wait(std::min(deadline, watchdog_at_));
+  }
+  os::notify_stopping("stopping");
+  engine_.shutdown(os::now());
+  drain();
+  log_->write(LogLevel::Info, "daemon", "stopped");
+  return EXIT_SUCCESS;
+}
+
+void Daemon::restore() {
+  for (LoadedNetwork& network : store_.load_networks()) {
+    for (const std::string& warning : network.warnings) {
+      log_->write(LogLevel::Warning, "state", warning);
+      start_health_.push_back({"state_repaired", warning, ""});
+    }
+    std::string problem = network.problem;
+    if (problem.empty()) {
+      const auto restored = engine_.restore(os::now(), network.name, network.files);
+      if (!restored) problem = network.name + "/" + restored.error();
+      drain();
+    }
+    if (problem.empty()) continue;
+    log_->write(LogLevel::Error, "state", "network " + network.name + " is off: " + problem);
+    start_health_.push_back({"state_damaged", "network " + network.name + " is off: " + problem,
+                             "put the file back from a backup and restart ipopd; nothing of it was "
+                             "changed"});
+  }
+}
+
+void Daemon::wait(Instant deadline) {
+  const Instant now = os::now().at;
+  if (garbage_waits_) deadline = std::min(deadline, now + kCollectInterval);
+  std::optional<Duration> timeout;
+  if (deadline != Instant::max()) timeout = std::max(Duration(0), deadline - now);
+  for (const os::Ready& ready : poller_.wait(timeout)) {
+    switch (ready.token) {
+      case kSignals:
+        handle_signals();
+        break;
+      case kWatch:
+        if (watch_.drain()) update_addresses();
+        break;
+      case kControl:
+        handle_requests();
+        break;
+      case kDns:
+        dns_.process(names_);
+        break;
+      case kPackets:
+        packets_->drain_wakeup();
+        while (auto event = packets_->take_event()) {
+          engine_.handle_event(os::now(), *event);
+          drain();
+        }
+        break;
+      default:
+        break;
+    }
+  }
+  garbage_waits_ = packets_->collect();
+}
+
+void Daemon::handle_signals() {
+  while (const auto signal = signals_.take()) {
+    if (*signal == SIGTERM || *signal == SIGINT) stopping_ = true;
+  }
+}
+
+void Daemon::watch_clocks(const Now& now) {
+  const auto wall = static_cast<std::int64_t>(now.wall.seconds) * 1'000'000'000;
+  const std::int64_t boot = now.at.time_since_epoch().count();
+  const std::int64_t monotonic = std::chrono::duration_cast<std::chrono::nanoseconds>(
+                                     std::chrono::steady_clock::now().time_since_epoch())
+                                     .count();
+  const std::int64_t realtime_offset = wall - boot;
+  const std::int64_t suspend_offset = boot - monotonic;
+  if (clocks_known_ && (std::abs(realtime_offset - realtime_offset_) >= kClockJumpNs ||
+                        std::abs(suspend_offset - suspend_offset_) >= kClockJumpNs)) {
+    log_->write(LogLevel::Warning, "daemon",
+                "the machine slept or its clock jumped; dropping all session keys");
+    engine_.handle_clock_jump(now);
+    drain();
+  }
+  clocks_known_ = true;
+  realtime_offset_ = realtime_offset;
+  suspend_offset_ = suspend_offset;
+}
+
+void Daemon::update_addresses() {
+  engine_.handle_local_addresses(os::now(), interfaces_.local_addresses());
+  drain();
+}
+
+void Daemon::update_names() {
+  if (!names_stale_) return;
+  names_stale_ = false;
+  names_ = {};
+  for (const auto& [slot, network] : engine_.networks()) {
+    if (network->state() == engine::Network::State::Member && network->is_up()) {
+      names_.add(*network);
+    }
+  }
+}
+
+void Daemon::keep_watchdog(Instant now) {
+  if (now < watchdog_at_) return;
+  os::notify_watchdog();
+  if (const auto interval = os::watchdog_interval()) watchdog_at_ = now + *interval;
+}
+
+Instant Daemon::drain() {
+  store_failure_.reset();
+  for (;;) {
+    engine::Output output = engine_.poll_output();
+    if (const auto* wait_until = std::get_if<engine::WaitUntil>(&output)) return wait_until->at;
+    std::visit(engine::Overload{
+                   [&](engine::Transmit& o) {
+                     const auto sent = sender_.send(o.to, o.datagram);
+                     if (!sent && sent.error().code == Errc::Busy) query_path_mtu(o.to);
+                   },
+                   [&](engine::Store& o) { carry_out(o); },
+                   [&](engine::Forget& o) { store_.forget(o.network); },
+                   [&](engine::Publish& o) {
+                     packets_->publish(std::move(o.snapshot), std::move(o.garbage));
+                     garbage_waits_ = true;
+                     names_stale_ = true;
+                   },
+                   [&](engine::InterfaceUp& o) { carry_out(o); },
+                   [&](engine::InterfaceDown& o) { interfaces_.down(o.slot); },
+                   [&](engine::QueryPathMtu& o) { query_path_mtu(o.to); },
+                   [&](engine::CommandUpdate& o) { carry_out(o); },
+                   [](engine::WaitUntil&) {},
+               },
+               output);
+  }
+}
+
+void Daemon::carry_out(engine::Store& output) {
+  const auto saved = store_.save(output);
+  if (!saved) {
+    store_failure_ = saved.error();
+    log_->write(LogLevel::Error, "state", saved.error());
+  }
+  engine_.handle_stored(os::now(), output.ticket, saved.has_value(), saved ? "" : saved.error());
+}
+
+void Daemon::carry_out(engine::InterfaceUp& output) {
+  const Interfaces::Made made = interfaces_.up(output);
+  engine_.handle_interface(output.slot, made.name, made.problem);
+}
+
+void Daemon::query_path_mtu(const Endpoint& to) {
+  if (const auto mtu = os::path_mtu(to)) engine_.handle_path_mtu(to, *mtu);
+}
+
+}  // namespace ipop::daemon

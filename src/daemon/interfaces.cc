@@ -1,0 +1,146 @@
+#include "daemon/interfaces.h"
+
+#include <algorithm>
+
+namespace ipop::daemon {
+namespace {
+
+constexpr std::uint32_t kQueuePackets = 500;
+constexpr std::uint8_t kPrefix6Length = 48;
+
+}  // namespace
+
+Interfaces::Made Interfaces::up(const engine::InterfaceUp& wanted) {
+  auto it = interfaces_.find(wanted.slot);
+  if (it == interfaces_.end()) {
+    std::string name = wanted.wanted_name;
+    if (name.empty() && interfaces_.empty() && options_.first_name) name = *options_.first_name;
+    auto tun = os::Tun::open(name);
+    if (!tun) return {"", std::string(tun.error().what)};
+    Interface made;
+    made.name = tun->name();
+    made.ifindex = tun->ifindex();
+    made.network = wanted.network;
+    if (const auto up = netlink_.set_link_up(made.ifindex, {wanted.mtu, kQueuePackets}); !up) {
+      return {"", made.name + ": " + std::string(up.error().what)};
+    }
+    packets_->attach(wanted.slot, std::move(*tun));
+    it = interfaces_.emplace(wanted.slot, std::move(made)).first;
+  }
+  const std::string problem = configure(it->second, wanted);
+  log_->write(problem.empty() ? LogLevel::Info : LogLevel::Warning, "interface",
+              it->second.name + ": " + (problem.empty() ? "up for " + wanted.network : problem));
+  return {it->second.name, problem};
+}
+
+void Interfaces::down(NetworkSlot slot) {
+  const auto it = interfaces_.find(slot);
+  if (it == interfaces_.end()) return;
+  dns_->close(slot);
+  // systemd-resolved forgets its settings with the interface.
+  packets_->detach(slot);
+  log_->write(LogLevel::Info, "interface", it->second.name + ": down");
+  interfaces_.erase(it);
+}
+
+std::string Interfaces::configure(Interface& interface, const engine::InterfaceUp& wanted) {
+  std::string problem;
+  if (interface.v4 && interface.v4 != wanted.v4) {
+    static_cast<void>(
+        netlink_.remove_address(interface.ifindex, *interface.v4, interface.v4_length));
+    interface.v4.reset();
+  }
+  if (wanted.v4 && wanted.pool) {
+    if (auto other = clash(*wanted.pool, interface.ifindex)) {
+      problem = "subnet " + wanted.pool->to_string() + " is also used by " + *other +
+                ", so its IPv4 addresses stay off here; the members' names and IPv6 addresses work";
+    } else if (const auto added =
+                   netlink_.add_address(interface.ifindex, *wanted.v4, wanted.pool->length);
+               !added) {
+      problem = std::string(added.error().what);
+    } else {
+      interface.v4 = wanted.v4;
+      interface.v4_length = wanted.pool->length;
+    }
+  }
+  if (const auto added = netlink_.add_address(interface.ifindex, wanted.v6, kPrefix6Length);
+      !added && problem.empty()) {
+    problem = "no IPv6 address: " + std::string(added.error().what);
+  }
+  interface.v6 = wanted.v6;
+  if (options_.dns) {
+    dns_->open(wanted.slot, interface.v4, interface.v6);
+    configure_dns(interface);
+  }
+  return problem;
+}
+
+void Interfaces::configure_dns(Interface& interface) {
+  interface.dns_problem.clear();
+  auto resolved = os::Resolved::connect();
+  Result<void> configured{};
+  if (resolved) {
+    os::LinkDns dns;
+    if (interface.v4) {
+      dns.servers.push_back({*interface.v4, 53});
+    } else {
+      dns.servers.push_back({interface.v6, 53});
+    }
+    dns.routing_domains.push_back(interface.network + ".internal");
+    configured = resolved->configure_link(interface.ifindex, dns);
+    if (configured) return;
+  }
+  const std::string why(resolved ? configured.error().what : resolved.error().what);
+  log_->write(LogLevel::Info, "interface", interface.name + ": names: " + why);
+  const std::string server = interface.v4 ? interface.v4->to_string() : interface.v6.to_string();
+  interface.dns_problem =
+      "systemd-resolved does not run here; to use the members' names, put "
+      "`nameserver " +
+      server +
+      "` first in /etc/resolv.conf (other names go on "
+      "to the servers after it)";
+}
+
+std::vector<IpAddress> Interfaces::local_addresses() {
+  std::vector<IpAddress> out;
+  const auto all = netlink_.addresses();
+  if (!all) return out;
+  for (const os::InterfaceAddress& a : *all) {
+    const bool ours = std::any_of(interfaces_.begin(), interfaces_.end(),
+                                  [&](const auto& i) { return i.second.ifindex == a.ifindex; });
+    if (!ours && a.up && !a.loopback && !a.tentative &&
+        a.scope == os::InterfaceAddress::Scope::Global) {
+      out.push_back(a.address);
+    }
+  }
+  std::sort(out.begin(), out.end());
+  out.erase(std::unique(out.begin(), out.end()), out.end());
+  return out;
+}
+
+std::vector<Prefix4> Interfaces::taken_prefixes() {
+  std::vector<Prefix4> out;
+  const auto routes = netlink_.routes4();
+  if (!routes) return out;
+  for (const os::Route4& r : *routes) {
+    const bool ours = std::any_of(interfaces_.begin(), interfaces_.end(),
+                                  [&](const auto& i) { return i.second.ifindex == r.ifindex; });
+    if (!ours && r.destination.length > 1) out.push_back(r.destination);
+  }
+  return out;
+}
+
+std::optional<std::string> Interfaces::clash(const Prefix4& subnet, int own_ifindex) {
+  const auto routes = netlink_.routes4();
+  if (!routes) return std::nullopt;
+  const auto other = os::find_clash(*routes, subnet, own_ifindex);
+  if (!other) return std::nullopt;
+  return other->interface + " (" + other->destination.to_string() + ")";
+}
+
+std::string Interfaces::dns_advice(NetworkSlot slot) const {
+  const auto it = interfaces_.find(slot);
+  return it == interfaces_.end() ? std::string() : it->second.dns_problem;
+}
+
+}  // namespace ipop::daemon

@@ -1,0 +1,163 @@
+#include "daemon/replies.h"
+
+#include <algorithm>
+
+namespace ipop::daemon {
+namespace {
+
+control::ErrorCode code_of(engine::Failure failure) {
+  using Code = control::ErrorCode;
+  switch (failure) {
+    case engine::Failure::NotAnInvite:
+      return Code::NotAnInvite;
+    case engine::Failure::DamagedInvite:
+      return Code::DamagedInvite;
+    case engine::Failure::ForeignInvite:
+      return Code::ForeignInvite;
+    case engine::Failure::ExpiredInvite:
+      return Code::ExpiredInvite;
+    case engine::Failure::UsedInvite:
+      return Code::UsedInvite;
+    case engine::Failure::RevokedInvite:
+      return Code::RevokedInvite;
+    case engine::Failure::NameTaken:
+      return Code::NameTaken;
+    case engine::Failure::NetworkExists:
+      return Code::NetworkExists;
+    case engine::Failure::BadName:
+      return Code::BadName;
+    case engine::Failure::BadAddress:
+      return Code::BadAddress;
+    case engine::Failure::AddressTaken:
+      return Code::AddressTaken;
+    case engine::Failure::PoolFull:
+      return Code::PoolFull;
+    case engine::Failure::SubnetClash:
+      return Code::SubnetClash;
+    case engine::Failure::AlreadyMember:
+      return Code::AlreadyMember;
+    case engine::Failure::RemovedMember:
+      return Code::RemovedMember;
+    case engine::Failure::UnknownNetwork:
+      return Code::UnknownNetwork;
+    case engine::Failure::NoNetwork:
+      return Code::NoNetwork;
+    case engine::Failure::AmbiguousNetwork:
+      return Code::AmbiguousNetwork;
+    case engine::Failure::UnknownMember:
+      return Code::UnknownMember;
+    case engine::Failure::NotAllowed:
+      return Code::NotAllowed;
+    case engine::Failure::TooDeep:
+      return Code::DepthExhausted;
+    case engine::Failure::NoAnswer:
+      return Code::NoAnswer;
+    case engine::Failure::TooMany:
+      return Code::Busy;
+    case engine::Failure::StateError:
+      return Code::StateError;
+    case engine::Failure::Down:
+      return Code::NetworkDown;
+    case engine::Failure::NewerVersion:
+      return Code::NewerInvite;
+  }
+  return Code::Internal;
+}
+
+}  // namespace
+
+control::ControlError error_of(const engine::CommandError& error) {
+  return {code_of(error.failure), error.message, error.next};
+}
+
+control::NetworkInfo info_of(const engine::NetworkStatus& status) {
+  control::NetworkInfo info;
+  info.name = status.name;
+  info.id = status.id;
+  info.interface = status.interface;
+  if (status.pool) info.subnet4 = *status.pool;
+  info.subnet6 = {status.prefix6, 48};
+  info.self.name = status.member;
+  info.self.ipv4 = status.v4;
+  info.self.ipv6 = status.v6;
+  if (!status.member.empty()) info.self.dns_name = status.member + "." + status.name + ".internal";
+  info.self.id = status.node;
+  info.self.admin = status.admin;
+  return info;
+}
+
+control::InviteStatus invite_of(const engine::InviteStatus& invite) {
+  control::InviteStatus out;
+  out.id = invite.id;
+  out.uses = invite.uses;
+  out.used = invite.used;
+  out.expires = invite.redeem_until;
+  if (!invite.name.empty()) out.name = invite.name;
+  out.address = invite.v4;
+  if (!invite.issuer.empty()) out.issuer = invite.issuer;
+  return out;
+}
+
+control::PathStatus path_of(const std::optional<Endpoint>& endpoint, std::optional<Duration> rtt) {
+  control::PathStatus path;
+  path.kind = endpoint ? control::PathKind::Direct : control::PathKind::None;
+  path.endpoint = endpoint;
+  path.rtt = rtt;
+  return path;
+}
+
+control::NetworkStatus status_of(const engine::NetworkStatus& status, std::uint16_t port,
+                                 const dataplane::DropCounters& drops) {
+  control::NetworkStatus out;
+  out.network = info_of(status);
+  out.state = status.up ? control::NetworkState::Up : control::NetworkState::Down;
+  out.mtu = status.mtu;
+  out.port = port;
+  out.epoch = status.epoch.value;
+  for (const engine::MemberStatus& m : status.members) {
+    control::MemberStatus member;
+    member.name = m.name;
+    member.ipv4 = m.v4;
+    member.ipv6 = m.v6;
+    member.id = m.node;
+    member.admin = m.admin;
+    member.online = m.online;
+    member.path = path_of(m.online ? m.endpoint : std::nullopt, m.rtt);
+    member.rx_bytes = m.rx_bytes;
+    member.tx_bytes = m.tx_bytes;
+    member.suite = m.suite;
+    if (m.last_seen) {
+      member.last_seen = std::chrono::duration_cast<std::chrono::seconds>(*m.last_seen);
+    }
+    out.members.push_back(std::move(member));
+  }
+  std::sort(out.members.begin(), out.members.end(),
+            [](const auto& a, const auto& b) { return a.name < b.name; });
+  for (const engine::InviteStatus& invite : status.invites) {
+    out.invites.push_back(invite_of(invite));
+  }
+  for (std::size_t i = 0; i < dataplane::kDropCount; ++i) {
+    const auto reason = static_cast<dataplane::Drop>(i);
+    out.drops[std::string(dataplane::drop_name(reason))] = drops.read(reason);
+  }
+  return out;
+}
+
+control::NetworkSummary summary_of(const engine::NetworkStatus& status) {
+  control::NetworkSummary out;
+  out.network = info_of(status);
+  out.state = status.up ? control::NetworkState::Up : control::NetworkState::Down;
+  const bool is_member = !status.member.empty() || status.v4;
+  out.members = static_cast<std::uint32_t>(status.members.size()) + (is_member ? 1 : 0);
+  out.online = static_cast<std::uint32_t>(
+      std::count_if(status.members.begin(), status.members.end(),
+                    [](const engine::MemberStatus& m) { return m.online; }));
+  if (status.up && is_member) ++out.online;
+  return out;
+}
+
+control::Health health_of(const engine::Health& health) {
+  return {health.code, health.message, health.next};
+}
+
+}  // namespace ipop::daemon

@@ -1,0 +1,23 @@
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "control/schema.h"
+#include "dataplane/counters.h"
+#include "engine/engine.h"
+
+/// The engine's words in the control socket's.
+namespace ipop::daemon {
+
+control::ControlError error_of(const engine::CommandError& error);
+control::NetworkInfo info_of(const engine::NetworkStatus& status);
+control::InviteStatus invite_of(const engine::InviteStatus& invite);
+control::PathStatus path_of(const std::optional<Endpoint>& endpoint, std::optional<Duration> rtt);
+/// `drops` are the whole daemon's: packets that belong to no network are among them.
+control::NetworkStatus status_of(const engine::NetworkStatus& status, std::uint16_t port,
+                                 const dataplane::DropCounters& drops);
+control::NetworkSummary summary_of(const engine::NetworkStatus& status);
+control::Health health_of(const engine::Health& health);
+
+}  // namespace ipop::daemon

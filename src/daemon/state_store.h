@@ -1,0 +1,51 @@
+#pragma once
+
+#include <expected>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "engine/network.h"
+#include "engine/output.h"
+#include "os/state_dir.h"
+
+namespace ipop::daemon {
+
+/// A network's files as they were found, or why they cannot be used.
+struct LoadedNetwork {
+  std::string name;
+  engine::StoredFiles files;
+  std::string problem;                ///< not empty: names the file; the network stays as it is
+  std::vector<std::string> warnings;  ///< a second copy was used, a cache was thrown away
+};
+
+/// The state folder's layout:
+///
+///   STATE/lock               held while the daemon runs
+///   STATE/port               the UDP port, drawn at the first start
+///   STATE/networks/NAME/     identity secrets statements peers clock
+///
+/// Every file has two generations (os/state_file.h). Nothing here ever makes a new identity in
+/// place of one that cannot be read. One thread.
+class StateStore {
+ public:
+  explicit StateStore(os::StateDir dir) : dir_(std::move(dir)) {}
+
+  /// The port of the first start, or nullopt.
+  std::expected<std::optional<std::uint16_t>, std::string> load_port() const;
+  std::expected<void, std::string> save_port(std::uint16_t port) const;
+
+  std::vector<LoadedNetwork> load_networks() const;
+  /// Durable when it returns. The error names the file.
+  std::expected<void, std::string> save(const engine::Store& store) const;
+  void forget(const std::string& network) const;
+
+ private:
+  std::filesystem::path folder(const std::string& network) const;
+  LoadedNetwork load_network(const std::string& name) const;
+
+  os::StateDir dir_;
+};
+
+}  // namespace ipop::daemon
