@@ -1,0 +1,81 @@
+#!/usr/bin/python3
+"""Small ends of a connection, run inside a namespace by the tests.
+
+    peer.py sink ADDRESS PORT                  takes one TCP connection; prints BYTES SHA256
+    peer.py source ADDRESS PORT BYTES SEED     sends reproducible bytes; prints BYTES SHA256
+    peer.py hear ADDRESS PORT                  prints one line "SOURCE TEXT" for each UDP datagram
+    peer.py say SOURCE TARGET PORT TEXT        one UDP datagram with that (any) source address
+    peer.py noise ADDRESS PORT COUNT SEED      random datagrams, many with our first bytes
+"""
+import hashlib
+import random
+import socket
+import struct
+import sys
+
+CHUNK = 1 << 16
+
+
+def family(address):
+    return socket.AF_INET6 if ":" in address else socket.AF_INET
+
+
+def sink(address, port):
+    with socket.create_server((address, int(port)), family=family(address)) as server:
+        print("ready", flush=True)
+        connection, _ = server.accept()
+        digest, count = hashlib.sha256(), 0
+        while data := connection.recv(CHUNK):
+            digest.update(data)
+            count += len(data)
+        print(count, digest.hexdigest(), flush=True)
+
+
+def source(address, port, count, seed):
+    rng, digest, left = random.Random(int(seed)), hashlib.sha256(), int(count)
+    with socket.create_connection((address, int(port)), timeout=60) as connection:
+        while left:
+            data = rng.randbytes(min(CHUNK, left))
+            connection.sendall(data)
+            digest.update(data)
+            left -= len(data)
+        connection.shutdown(socket.SHUT_WR)
+        connection.recv(1)  # the other end has it all
+    print(count, digest.hexdigest(), flush=True)
+
+
+def hear(address, port):
+    with socket.socket(family(address), socket.SOCK_DGRAM) as ear:
+        ear.bind((address, int(port)))
+        print("ready", flush=True)
+        while True:
+            data, sender = ear.recvfrom(2000)
+            print(sender[0], data.decode(), flush=True)
+
+
+def say(sender, target, port, text):
+    """Over a raw socket, so that the source need not be an address of this machine."""
+    payload = text.encode()
+    udp = struct.pack("!HHHH", 40000, int(port), 8 + len(payload), 0) + payload
+    header = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 20 + len(udp), 1, 0, 64, 17, 0,
+                         socket.inet_aton(sender), socket.inet_aton(target))
+    with socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW) as raw:
+        raw.sendto(header + udp, (target, 0))
+
+
+def noise(address, port, count, seed):
+    rng = random.Random(int(seed))
+    # Native types, WireGuard's, KRPC and anything.
+    first = [bytes([t]) for t in range(0xC0, 0xC8)] + [b"\1\0\0\0", b"\4\0\0\0", b"d1:", b""]
+    with socket.socket(family(address), socket.SOCK_DGRAM) as mouth:
+        for _ in range(int(count)):
+            data = rng.choice(first) + rng.randbytes(rng.choice((0, 3, 16, 60, 148, 300, 1400)))
+            try:
+                mouth.sendto(data, (address, int(port)))
+            except ConnectionRefusedError:
+                pass
+    print("done", flush=True)
+
+
+if __name__ == "__main__":
+    globals()[sys.argv[1]](*sys.argv[2:])

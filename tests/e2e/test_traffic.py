@@ -1,0 +1,187 @@
+"""Packets: whole, from whom they say, over any underlay; and quiet where there are none."""
+import pathlib
+import subprocess
+import time
+import unittest
+
+import harness
+from harness import LabTest, eventually
+
+PEER = pathlib.Path(__file__).resolve().parent / "peer.py"
+
+
+def peer(node, *arguments):
+    """Starts peer.py in the node's namespace; waits until it says that it is ready."""
+    process = node.host.start("/usr/bin/python3", PEER, *arguments, stdout=subprocess.PIPE,
+                              text=True)
+    return process
+
+
+class Traffic(LabTest):
+    def transfer(self, sender, receiver, count, address=None):
+        """Sends bytes by TCP through the tunnel and compares the sums of both ends."""
+        address = address or receiver.self()["ipv4"]
+        sink = peer(receiver, "sink", address, 5000)
+        self.assertEqual(sink.stdout.readline(), "ready\n")
+        sent = sender.host.run("/usr/bin/python3", PEER, "source", address, 5000, count, 7,
+                               timeout=300)
+        self.assertEqual(sink.stdout.readline(), sent.stdout)
+        sink.wait()
+        sink.stdout.close()
+
+    def test_a_large_transfer_arrives_whole_both_ways(self):
+        alice, bob = self.pair()
+        size = (1 << 30) if harness.soak else (48 << 20)
+        self.transfer(bob, alice, size)
+        self.transfer(alice, bob, size)
+        self.transfer(bob, alice, 8 << 20, alice.self()["ipv6"])
+
+    def test_a_narrow_underlay(self):
+        """1280 bytes outside; the inner size follows, so nothing stalls."""
+        alice, bob = self.pair()
+        for host, device in ((bob.host, "eth0"), (self.lab.core, "c2")):
+            host.run("ip", "link", "set", device, "mtu", "1280")
+        bob.restart()
+        self.reaches(bob, alice)
+        self.transfer(bob, alice, 8 << 20)
+        self.transfer(alice, bob, 8 << 20)
+
+    def test_an_ipv6_only_underlay(self):
+        alice, bob = self.pair(v4=False, v6=True)
+        self.reaches(bob, alice)
+        self.assertTrue(bob.ping(alice.self()["ipv6"], wait_s=5))
+        self.assertIn(alice.host.address6, bob.members()["alice"]["path"]["endpoint"])
+        self.transfer(bob, alice, 8 << 20)
+
+    def test_too_big_a_packet_is_answered(self):
+        alice, bob = self.pair()
+        self.reaches(bob, alice)
+        mtu = bob.network()["mtu"]
+        address = alice.self()["ipv4"]
+        self.assertTrue(bob.ping(address, "-M", "do", "-s", str(mtu - 28), wait_s=5))
+        run = bob.host.run("ping", "-c1", "-W1", "-M", "do", "-s", str(mtu - 27), address,
+                           check=False)
+        self.assertRegex(run.stdout + run.stderr, "too long|needed")
+
+    def test_a_spoofed_inner_source_is_dropped_and_counted(self):
+        alice, bob, carol = self.three()
+        self.reaches(bob, alice)
+        to = alice.self()["ipv4"]
+        ear = peer(alice, "hear", to, 6000)
+        self.assertEqual(ear.stdout.readline(), "ready\n")
+        foreign = [carol.self()["ipv4"], "192.0.2.1", to]
+        for source in foreign:
+            bob.host.run("/usr/bin/python3", PEER, "say", source, to, 6000, "forged")
+        eventually("bob counts them",
+                   lambda: bob.network()["drops"]["foreign_source"] >= len(foreign))
+        # What comes after them on the same way arrives, so the forged ones are not merely late.
+        own = bob.self()["ipv4"]
+        bob.host.run("/usr/bin/python3", PEER, "say", own, to, 6000, "true")
+        self.assertEqual(ear.stdout.readline(), f"{own} true\n")
+        ear.kill()
+        ear.wait()
+        ear.stdout.close()
+
+    def test_garbage_does_not_disturb(self):
+        alice, bob = self.pair()
+        self.reaches(bob, alice)
+        stranger = self.lab.site("stranger", v6=False)
+        port, before = alice.network()["port"], alice.memory_kb()
+        count = 200_000 if harness.soak else 10_000
+        stranger.run("/usr/bin/python3", PEER, "noise", alice.host.address, port, count, 3,
+                     timeout=300)
+        self.assertTrue(bob.ping(alice.self()["ipv4"], wait_s=5))
+        drops = alice.network()["drops"]
+        self.assertGreater(sum(drops.values()), 0, "the noise arrived")
+        self.assertLess(alice.memory_kb() - before, 8192)
+
+    def test_a_stranger_hears_nothing(self):
+        """No member's key, no answer: a scanner cannot tell that a daemon is there."""
+        alice = self.founder()
+        stranger = self.lab.site("stranger", v6=False)
+        port = alice.network()["port"]
+        stranger.run("nft", "add table ip t; "
+                     "add chain ip t i { type filter hook input priority 0; };"
+                     f"add rule ip t i udp sport {port} counter")
+        stranger.run("/usr/bin/python3", PEER, "noise", alice.host.address, port, 3000, 5)
+        alice.ipop("status")
+        self.assertIn("packets 0 ", stranger.run("nft", "list", "chain", "ip", "t", "i").stdout)
+
+    def test_two_networks_on_one_daemon(self):
+        alice, bob, carol = self.founder(network="work"), self.public("bob"), self.public("carol")
+        alice.ipop("create", "play", "--name", "al")
+        self.fails("ambiguous_network", alice, "invite")
+        self.join(bob, alice, network="work")
+        self.join(carol, alice, network="play")
+        self.reaches(bob, alice, network="work")
+        self.reaches(carol, alice, network="play")
+        self.assertNotEqual(alice.network("work")["interface"], alice.network("play")["interface"])
+        self.assertEqual(alice.network("work")["port"], alice.network("play")["port"])
+        self.assertEqual(set(alice.members("work")), {"bob"})
+        self.assertEqual(set(alice.members("play")), {"carol"})
+        self.assertFalse(bob.ping(carol.self()["ipv4"], wait_s=1))
+        alice.ipop("leave", "play", "--yes")
+        self.reaches(alice, bob, network="work")
+
+    def test_an_idle_daemon_uses_no_processor(self):
+        alice, bob = self.pair()
+        self.reaches(bob, alice)
+        window_s = 60.0 if harness.soak else 10.0
+        before, began = [alice.cpu_s(), bob.cpu_s()], time.monotonic()
+        while time.monotonic() < began + window_s:
+            time.sleep(0.5)  # the silence is what is measured
+        for node, used in zip((alice, bob), before):
+            self.assertLess(node.cpu_s() - used, 0.02 * window_s, node.name)
+
+
+class Names(LabTest):
+    def resolves(self, node, name):
+        run = node.host.run("getent", "hosts", name, check=False, timeout=30)
+        return run.stdout.split()[0] if run.returncode == 0 else None
+
+    def test_members_are_reachable_by_name(self):
+        alice, bob, carol = self.three()
+        for node in (alice, bob, carol):
+            node.host.etc("resolv.conf", f"nameserver {node.self()['ipv4']}\noptions timeout:2\n")
+        for node in (alice, bob, carol):
+            for other in (alice, bob, carol):
+                wanted = {other.self()["ipv4"], other.self()["ipv6"]}
+                name = f"{other.name}.family.internal"
+                eventually(f"{node.name} resolves {name}",
+                           lambda n=node, m=name, w=wanted: self.resolves(n, m) in w)
+        self.assertTrue(bob.ping("alice.family.internal", wait_s=5))
+        self.assertIsNone(self.resolves(bob, "nobody.family.internal"))
+        alice.ipop("kick", "carol")
+        eventually("a kicked member's name is gone",
+                   lambda: self.resolves(bob, "carol.family.internal") is None)
+
+    def test_the_machines_resolver_file_is_left_alone(self):
+        text = pathlib.Path("/etc/resolv.conf").read_bytes()
+        alice, bob = self.pair()
+        self.reaches(bob, alice)
+        self.assertEqual(pathlib.Path("/etc/resolv.conf").read_bytes(), text)
+
+    def test_it_is_no_open_resolver(self):
+        """Neither from outside, nor for a member that asks another member's daemon."""
+        alice, bob = self.pair()
+        self.reaches(bob, alice)
+        stranger = self.lab.site("stranger", v6=False)
+        for host, address in ((stranger, alice.host.address), (bob.host, alice.self()["ipv4"])):
+            host.etc("resolv.conf", f"nameserver {address}\noptions timeout:1 attempts:1\n")
+            run = host.run("getent", "hosts", "alice.family.internal", check=False, timeout=30)
+            self.assertNotEqual(run.returncode, 0)
+
+
+class Rekey(LabTest):
+    def test_traffic_goes_on_over_a_rekey(self):
+        """A keypair that carries IP is replaced after 120 s; the soak waits for two of them."""
+        alice, bob = self.pair()
+        seconds = 300 if harness.soak else 8
+        run = bob.host.run("ping", "-q", "-i", "0.1", "-w", str(seconds), alice.self()["ipv4"],
+                           check=False, timeout=seconds + 30)
+        lost = int(run.stdout.split("% packet loss")[0].split()[-1].split(".")[0])
+        self.assertEqual(lost, 0, run.stdout)
+
+
+if __name__ == "__main__":
+    unittest.main()
