@@ -323,7 +323,7 @@ void Network::flush_queue(const Now& now, Peer& peer) {
 }
 
 void Network::transmit(const Endpoint& to, ByteVector datagram) {
-  ctx_->outputs.emplace_back(Transmit{to, std::move(datagram), 0});
+  ctx_->outputs.emplace_back(Transmit{to, std::move(datagram)});
 }
 
 /// Addresses that must not be called: our own overlay's (the tunnel would carry itself), and such

@@ -29,11 +29,10 @@ enum class FileKind : std::uint8_t {
   Clock = 5,       ///< reserved handshake timestamps
 };
 
-/// Send one datagram on the one socket. Not sent when storing `after` failed.
+/// Send one datagram on the one socket.
 struct Transmit {
   Endpoint to;
   ByteVector datagram;
-  Ticket after = 0;
 };
 /// Replace a network's file durably before any later output; then handle_stored() is due.
 struct Store {

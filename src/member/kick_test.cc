@@ -76,6 +76,32 @@ TEST_F(Kicking, ByTheInviterWithoutRights) {
   EXPECT_EQ(room_.view().secret().epoch, (Epoch{1}));
 }
 
+TEST_F(Kicking, AKeyThatItsInviterRevokedIsNotLetInAgain) {
+  room_.kick_out(2, kX);
+  const auto in = room_.let_in(0, room_.redemption(kX, room_.invite(0)));
+  ASSERT_FALSE(in);
+  EXPECT_EQ(in.error(), wire::ByeReason::Revoked);
+}
+
+TEST_F(Kicking, ClosesAnInviteOfTheKickersOwnRank) {
+  // The inviter is nearer to the root than the kicker; its invite stands level with the kicker.
+  room_.make_admin(1, 2);
+  const Invited invited = room_.join(20, 1, 1, 3);
+  ASSERT_EQ(room_.grant(room_.member(2).grant).rank, 3);
+  const Invited level = [&] {
+    InviteOptions options = room_.options(3);
+    options.rights = wire::kRightJoin | wire::kRightInvite | wire::kRightKick;
+    return room_.invite(1, options);
+  }();
+  ASSERT_EQ(room_.grant(level.grant).rank, 3);
+  ASSERT_TRUE(room_.let_in(0, room_.redemption(21, level)));
+  const KickBundle bundle = room_.kick_out(2, 21);
+  EXPECT_FALSE(room_.is_member(21));
+  EXPECT_EQ(bundle.closed_invites, std::vector{level.grant});
+  EXPECT_FALSE(room_.view().invites().at(level.grant).open);
+  EXPECT_TRUE(room_.view().invites().at(invited.grant).open);
+}
+
 TEST_F(Kicking, SurvivesTheKickersOwnEnd) {
   room_.kick_out(1, kX);
   const auto before = room_.view().members();

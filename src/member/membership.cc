@@ -170,7 +170,8 @@ void MembershipBuilder::add_member(const IdentityKey& identity, const Claims& cl
 /// hour after the last that counted is passed over.
 void MembershipBuilder::add_skeys() {
   std::vector<Graph::SkeyEntry> skeys = graph_->skeys;
-  std::ranges::stable_sort(skeys, {}, [](const Graph::SkeyEntry& s) { return s.skey->epoch; });
+  std::ranges::sort(skeys, {},
+                    [](const Graph::SkeyEntry& s) { return std::pair(s.skey->epoch, s.id); });
   for (const Graph::SkeyEntry& entry : skeys) {
     if (entry.skey->time > at_.plus(kTimeTolerance)) continue;
     const auto it = out_.by_identity_.find(entry.skey->identity);

@@ -516,6 +516,22 @@ TEST_F(Roots, RecoveryBeatsTheRootAndTiesFallToTheLowerId) {
   EXPECT_EQ(current(), a < b ? 36U : 38U);
 }
 
+TEST_F(Roots, NobodyButASuccessorRevokesARoot) {
+  const wire::StatementId own = root_issuer_of(room_.founded.network);
+  const wire::StatementId first = roll(1, 30, wire::Roll::Signer::Root, room_.founded.root);
+  room_.add_raw(root_grant(first, 5), room_.people.key(30));
+  for (const IdentityKey& target : {room_.people.identity(30), room_.founded.root.public_key()}) {
+    room_.add_raw(wire::Revoke{.target = target, .issuer = own, .time = room_.now},
+                  room_.founded.root);
+  }
+  room_.add_raw(wire::Revoke{.target = room_.founded.root.public_key(),
+                             .issuer = room_.founded.grant,
+                             .time = room_.now},
+                room_.people.key(0));
+  EXPECT_TRUE(room_.is_member(5));
+  EXPECT_TRUE(room_.is_member(0));
+}
+
 TEST_F(Roots, AThiefOfTheRootIsShutOut) {
   room_.join(1);
   const wire::StatementId own = root_issuer_of(room_.founded.network);
