@@ -45,9 +45,10 @@ Outcome<InviteMade> Network::invite(const Now& now, const InviteOptions& options
   auto grant = wire::parse_statement(made->statement);
   check(grant.has_value());
   invite.grant = std::move(*grant);
+  const wire::StatementId issuer = std::get<wire::Grant>(invite.grant.body).issuer;
   // Members know the founder's GRANT; a deeper issuer's chain may be news to the one who admits.
   if (self()->rank > 1) {
-    for (const wire::StatementId& id : set_->chain_of(grant_)) {
+    for (const wire::StatementId& id : set_->chain_of(issuer)) {
       const member::StoredStatement* s = set_->find(id);
       if (s != nullptr && !std::holds_alternative<wire::Genesis>(s->statement.body)) {
         invite.chain.push_back(s->bytes);
