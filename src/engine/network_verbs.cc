@@ -1,6 +1,8 @@
 // The verbs that act on a network one is in.
 
 #include <algorithm>
+#include <functional>
+#include <iterator>
 
 #include "engine/network.h"
 #include "engine/text.h"
@@ -21,8 +23,10 @@ void order_for_strangers(std::vector<Endpoint>& endpoints) {
     const std::uint32_t v = e.address.v4().value;
     return v >> 24U == 10 || v >> 20U == 0xac1 || v >> 16U == 0xc0a8 || v >> 22U == 0x191;
   };
-  std::stable_partition(endpoints.begin(), endpoints.end(),
-                        [&](const Endpoint& e) { return !is_private(e); });
+  std::vector<Endpoint> ordered;
+  std::ranges::copy_if(endpoints, std::back_inserter(ordered), std::not_fn(is_private));
+  std::ranges::copy_if(endpoints, std::back_inserter(ordered), is_private);
+  endpoints = std::move(ordered);
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "base/address.h"
+#include "base/id.h"
 #include "base/time.h"
 #include "wire/ids.h"
 
