@@ -18,7 +18,7 @@ using test::TwoNodes;
 void run_stranger(const TwoNodes& nodes, Bytes datagram, Ecn ecn) {
   const auto packet = test::packet_of(datagram);
   const auto verdict =
-      inbound(nodes.bob.snapshot, test::at_second(1), nodes.alice.endpoint, ecn, *packet);
+      test::receive(nodes.bob.snapshot, test::at_second(1), nodes.alice.endpoint, ecn, *packet);
   check(!std::holds_alternative<WriteToTun>(verdict.action));
   check(!std::holds_alternative<ControlFrame>(verdict.action));
   check(!verdict.report && !verdict.rekey_limit);
@@ -43,7 +43,9 @@ void run_member(TwoNodes& nodes, Bytes plaintext, Ecn ecn, std::uint8_t flags, b
   check(inner->source == (is_v6 ? IpAddress(nodes.alice.ip6) : IpAddress(nodes.alice.ip4)));
   check(inner->destination == (is_v6 ? IpAddress(nodes.bob.ip6) : IpAddress(nodes.bob.ip4)));
   check(ecn != Ecn::Ce || inner->ecn == Ecn::Ce);
+  check(std::get<WriteToTun>(verdict.action).checksum_partial == (flags != 0));
   if (flags != 0) {
+    check(complete_checksum(packet->data(), *inner).has_value());
     const Bytes segment = packet->data().subspan(inner->transport);
     check(test::slow_transport_sum(inner->source, inner->destination, inner->protocol, segment) ==
           0xffff);

@@ -99,13 +99,15 @@ void Node::send_ip(NetworkSlot network, Bytes bytes) {
   const auto packet = std::make_unique<Packet>();
   copy_bytes(packet->read_area(), bytes);
   packet->resize(bytes.size());
-  const auto verdict = dataplane::outbound(*snapshot_, network, 1, now().at, *packet);
+  const auto verdict = dataplane::outbound(*snapshot_, network, 1, now().at, {}, *packet);
   std::visit(engine::Overload{
                  [&](const dataplane::SendDatagram& v) {
                    transmit(v.to, packet->data());
-                   if (v.first_ip) handle(dataplane::IpSentEvent{v.session});
-                   if (v.rekey_limit) handle(dataplane::LimitEvent{v.session});
+                   const dataplane::SendReports& r = v.reports;
+                   if (r.first_ip) handle(dataplane::IpSentEvent{r.session});
+                   if (r.rekey_limit) handle(dataplane::LimitEvent{r.session});
                  },
+                 [](const dataplane::SendSegments&) { check(false); },
                  [&](const dataplane::NeedsSession& v) {
                    handle(dataplane::UnroutedEvent{v.peer, to_vector(packet->data())});
                  },
@@ -120,13 +122,10 @@ void Node::send_ip(NetworkSlot network, Bytes bytes) {
 
 void Node::deliver(const Endpoint& from, Bytes datagram) {
   if (snapshot_ == nullptr) return;
-  const auto packet = std::make_unique<Packet>();
-  copy_bytes(packet->read_area(), datagram);
-  packet->resize(datagram.size());
-  const auto verdict =
-      dataplane::inbound(*snapshot_, now().at, from, dataplane::Ecn::NotEct, *packet);
-  // Copied before the engine may publish another snapshot.
-  const ByteVector plain = to_vector(packet->data());
+  ByteVector buffer = to_vector(datagram);
+  MutableBytes view(buffer);
+  const auto verdict = dataplane::inbound(*snapshot_, now().at, from, dataplane::Ecn::NotEct, view);
+  const ByteVector plain = to_vector(view);
   if (verdict.report) handle(dataplane::ReceivedEvent{*verdict.report, from});
   if (verdict.rekey_limit) handle(dataplane::LimitEvent{*verdict.rekey_limit});
   std::visit(engine::Overload{

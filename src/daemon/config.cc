@@ -17,6 +17,8 @@
 #include <system_error>
 #include <vector>
 
+#include "dataplane/keypair.h"
+
 namespace ipop::daemon {
 namespace {
 
@@ -149,10 +151,17 @@ std::string_view set_interface(const toml::node& value, DaemonConfig& config) {
   return {};
 }
 
-std::string_view set_dns(const toml::node& value, DaemonConfig& config) {
+std::string_view set_workers(const toml::node& value, DaemonConfig& config) {
+  const auto count = value.value_exact<std::int64_t>();
+  if (!count || *count < 1 || *count > dataplane::kWorkersMax) return "a number from 1 to 8";
+  config.workers = static_cast<std::uint8_t>(*count);
+  return {};
+}
+
+std::string_view set_bool(const toml::node& value, bool& setting) {
   const auto on = value.value_exact<bool>();
   if (!on) return "true or false";
-  config.dns = *on;
+  setting = *on;
   return {};
 }
 
@@ -162,7 +171,16 @@ constexpr std::array kKeys{
     Key{"listen", set_listen},
     Key{"log_level", set_log_level},
     Key{"interface", set_interface},
-    Key{"dns", set_dns},
+    Key{"dns", [](const toml::node& v, DaemonConfig& c) { return set_bool(v, c.dns); }},
+    Key{"workers", set_workers},
+    Key{"tun_tcp_offload",
+        [](const toml::node& v, DaemonConfig& c) { return set_bool(v, c.offloads.tun_tcp); }},
+    Key{"tun_udp_offload",
+        [](const toml::node& v, DaemonConfig& c) { return set_bool(v, c.offloads.tun_udp); }},
+    Key{"udp_segment",
+        [](const toml::node& v, DaemonConfig& c) { return set_bool(v, c.offloads.udp_segment); }},
+    Key{"udp_group",
+        [](const toml::node& v, DaemonConfig& c) { return set_bool(v, c.offloads.udp_group); }},
 };
 
 /// Levenshtein distance: insertions, deletions and replacements.

@@ -22,6 +22,16 @@ struct DaemonConfig {
   LogLevel log_level = LogLevel::Info;
   std::optional<std::string> interface;  ///< of the first network; absent = ipop0, ipop1, …
   bool dns = true;                       ///< answer for the members' names
+  std::uint8_t workers = 0;              ///< packet threads; 0 = one a processor, at most 8
+  /// What the kernel may do for many packets at once; off only to look for a fault.
+  struct Offloads {
+    bool tun_tcp = true;
+    bool tun_udp = true;
+    bool udp_segment = true;
+    bool udp_group = true;
+
+    friend bool operator==(const Offloads&, const Offloads&) = default;
+  } offloads{};
 
   friend bool operator==(const DaemonConfig&, const DaemonConfig&) = default;
 };

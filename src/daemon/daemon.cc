@@ -29,19 +29,21 @@ std::unexpected<std::string> failed(const Error& error) {
 /// Opens the wanted port; the one kept from earlier; or a new one, which is then kept.
 std::expected<os::UdpSocket, std::string> open_port(const DaemonConfig& config,
                                                     const StateStore& store, Logger& log) {
+  const os::UdpSettings settings{.segment = config.offloads.udp_segment,
+                                 .group = config.offloads.udp_group};
   if (config.listen) {
-    auto socket = os::UdpSocket::open(*config.listen);
+    auto socket = os::UdpSocket::open(*config.listen, settings);
     if (!socket) return failed(socket.error());
     return std::move(*socket);
   }
   const auto kept = store.load_port();
   if (!kept) log.write(LogLevel::Warning, "state", kept.error());
   if (kept && *kept) {
-    if (auto socket = os::UdpSocket::open(**kept)) return std::move(*socket);
+    if (auto socket = os::UdpSocket::open(**kept, settings)) return std::move(*socket);
     log.write(LogLevel::Warning, "udp",
               "port " + std::to_string(**kept) + " is in use by now; drawing another one");
   }
-  auto socket = os::UdpSocket::open(0);
+  auto socket = os::UdpSocket::open(0, settings);
   if (!socket) return failed(socket.error());
   if (const auto saved = store.save_port(socket->port()); !saved) {
     log.write(LogLevel::Warning, "state", saved.error());
@@ -91,7 +93,10 @@ Daemon::Daemon(const DaemonConfig& config, os::StderrLogger& log, Parts parts)
       dns_(std::move(parts.dns)),
       packets_(std::move(parts.packets)),
       sender_(packets_->sender()),
-      interfaces_({config.dns, config.interface}, std::move(parts.netlink), *packets_, dns_, log),
+      interfaces_({config.dns,
+                   config.interface,
+                   {.tcp = config.offloads.tun_tcp, .udp = config.offloads.tun_udp}},
+                  std::move(parts.netlink), *packets_, dns_, log),
       engine_(rng_, log, packets_->port()) {
   static_cast<void>(poller_.add(signals_.fd(), kSignals, os::Interest::Read));
   static_cast<void>(poller_.add(watch_.fd(), kWatch, os::Interest::Read));

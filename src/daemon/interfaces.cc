@@ -2,11 +2,22 @@
 
 #include <algorithm>
 
+#include "dataplane/pipeline.h"
+
 namespace ipop::daemon {
 namespace {
 
 constexpr std::uint32_t kQueuePackets = 500;
 constexpr std::uint8_t kPrefix6Length = 48;
+
+/// A large packet whose sealed segments fill one send, and not a second one a little.
+std::uint32_t gso_size_max(std::uint16_t mtu) {
+  constexpr std::uint32_t kHeaders = 72;  // IPv6 and TCP with timestamps: the smallest payload
+  if (mtu <= kHeaders) return 0;
+  const std::size_t segments =
+      std::min(dataplane::kRunSegmentsMax, dataplane::kRunBytesMax / (mtu + wire::kDataOverhead));
+  return static_cast<std::uint32_t>(segments) * (mtu - kHeaders);
+}
 
 }  // namespace
 
@@ -15,16 +26,17 @@ Interfaces::Made Interfaces::up(const engine::InterfaceUp& wanted) {
   if (it == interfaces_.end()) {
     std::string name = wanted.wanted_name;
     if (name.empty() && interfaces_.empty() && options_.first_name) name = *options_.first_name;
-    auto tun = os::Tun::open(name);
-    if (!tun) return {"", std::string(tun.error().what)};
+    auto queues = os::Tun::open_queues(name, options_.tun);
+    if (!queues) return {"", std::string(queues.error().what)};
     Interface made;
-    made.name = tun->name();
-    made.ifindex = tun->ifindex();
+    made.name = queues->front().name();
+    made.ifindex = queues->front().ifindex();
     made.network = wanted.network;
-    if (const auto up = netlink_.set_link_up(made.ifindex, {wanted.mtu, kQueuePackets}); !up) {
+    const os::LinkOptions link{wanted.mtu, kQueuePackets, gso_size_max(wanted.mtu)};
+    if (const auto up = netlink_.set_link_up(made.ifindex, link); !up) {
       return {"", made.name + ": " + std::string(up.error().what)};
     }
-    packets_->attach(wanted.slot, std::move(*tun));
+    packets_->attach(wanted.slot, std::move(queues->front()));
     it = interfaces_.emplace(wanted.slot, std::move(made)).first;
   }
   const std::string problem = configure(it->second, wanted);

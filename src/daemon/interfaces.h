@@ -21,6 +21,7 @@ class Interfaces {
   struct Options {
     bool dns = true;
     std::optional<std::string> first_name;  ///< for the first network that names none itself
+    os::TunSettings tun;
   };
   Interfaces(const Options& options, os::Netlink netlink, PacketThread& packets, DnsServer& dns,
              Logger& log)

@@ -4,6 +4,18 @@ namespace ipop::dataplane {
 
 void ChecksumSum::add(Bytes bytes) {
   std::size_t i = 0;
+  // Four words at once in the two halves of a 64-bit sum, of which neither can overflow for any
+  // packet: 2^16 bytes add less than 2^13 times 2^32.
+  std::uint64_t high = 0;
+  std::uint64_t low = 0;
+  for (; i + 8 <= bytes.size(); i += 8) {
+    std::uint64_t words = 0;
+    for (std::size_t b = 0; b < 8; ++b)
+      words = words << 8U | std::to_integer<unsigned>(bytes[i + b]);
+    high += words >> 32U;
+    low += words & 0xffffffffU;
+  }
+  sum_ += (high >> 16U) + (high & 0xffffU) + (low >> 16U) + (low & 0xffffU);
   for (; i + 2 <= bytes.size(); i += 2) sum_ += read_be16(bytes, i);
   if (i < bytes.size()) sum_ += std::to_integer<std::uint64_t>(bytes[i]) << 8U;
 }

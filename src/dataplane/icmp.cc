@@ -2,13 +2,11 @@
 
 #include <algorithm>
 
-#include "dataplane/checksum.h"
+#include "dataplane/header_fields.h"
 
 namespace ipop::dataplane {
 namespace {
 
-constexpr std::size_t kIpv4HeaderSize = 20;
-constexpr std::size_t kIpv6HeaderSize = 40;
 constexpr std::size_t kIcmpHeaderSize = 8;
 /// RFC 1812 4.3.2.3: as much of the packet as fits 576 bytes; RFC 4443 3.2: the minimum IPv6 MTU.
 constexpr std::size_t kIpv4AnswerSizeMax = 576;
@@ -51,9 +49,7 @@ void build_ipv4(Packet& packet, const InnerPacket& inner, std::uint16_t mtu) {
   all[9] = std::byte{kProtocolIcmp};
   copy_bytes(all.subspan(12), inner.destination.v4().to_bytes());
   copy_bytes(all.subspan(16), inner.source.v4().to_bytes());
-  ChecksumSum header;
-  header.add(all.first(kIpv4HeaderSize));
-  write_be16(all, 10, header.finish());
+  write_ipv4_checksum(all.first(kIpv4HeaderSize));
 
   const MutableBytes icmp = all.subspan(kIpv4HeaderSize);
   icmp[0] = std::byte{3};  // destination unreachable

@@ -53,11 +53,11 @@ std::uint16_t mtu_towards(const Snapshot& snapshot, const NetworkEntry& network,
 }
 
 InboundAction handle_ip(const Snapshot& snapshot, const SessionEntry& session,
-                        const wire::Data& header, Ecn outer, Packet& packet) {
+                        const wire::Data& header, Ecn outer, MutableBytes& packet) {
   if (!session.proven) return Dropped{Drop::NotProven};
-  const auto inner = parse_inner(packet.data());
+  const auto inner = parse_inner(packet);
   if (!inner) return Dropped{Drop::BadPayload};
-  packet.resize(inner->size);
+  packet = packet.first(inner->size);
   if (!is_source_of(session, inner->source)) return Dropped{Drop::SpoofedSource};
   const NetworkEntry* network = snapshot.network(session.network);
   if (network == nullptr || !is_destination_here(*network, inner->destination)) {
@@ -65,18 +65,16 @@ InboundAction handle_ip(const Snapshot& snapshot, const SessionEntry& session,
   }
   const auto merged = merge_ecn(inner->ecn, outer);
   if (!merged) return Dropped{Drop::EcnNotCapable};
-  if ((header.flags & wire::kDataFlagCsumPartial) != 0 &&
-      !complete_checksum(packet.data(), *inner)) {
-    return Dropped{Drop::BadPayload};
-  }
-  if (*merged != inner->ecn) set_ecn(packet.data(), *merged);
-  clamp_mss(packet.data(), *inner, mtu_towards(snapshot, *network, inner->source));
-  return WriteToTun{session.network};
+  const bool partial = (header.flags & wire::kDataFlagCsumPartial) != 0;
+  if (partial && !checksum_place(packet, *inner)) return Dropped{Drop::BadPayload};
+  if (*merged != inner->ecn) set_ecn(packet, *merged);
+  clamp_mss(packet, *inner, mtu_towards(snapshot, *network, inner->source));
+  return WriteToTun{session.network, *inner, partial};
 }
 
 InboundAction handle_plaintext(const Snapshot& snapshot, const SessionEntry& session,
-                               const wire::Data& header, Ecn outer, Packet& packet) {
-  switch (wire::payload_kind(packet.data())) {
+                               const wire::Data& header, Ecn outer, MutableBytes& packet) {
+  switch (wire::payload_kind(packet)) {
     case wire::PayloadKind::Keepalive:
     case wire::PayloadKind::Control:
       // Only an IP packet has a checksum to complete.
@@ -94,10 +92,10 @@ InboundAction handle_plaintext(const Snapshot& snapshot, const SessionEntry& ses
 }  // namespace
 
 InboundVerdict inbound(const Snapshot& snapshot, Instant now, const Endpoint& from, Ecn outer,
-                       Packet& packet) {
-  if (packet.size() == 0) return {.action = Dropped{Drop::BadHeader}};
-  if (packet.data()[0] != std::byte{wire::kTypeData}) return {.action = ToEngine{}};
-  const auto header = wire::parse_data(packet.data());
+                       MutableBytes& datagram) {
+  if (datagram.size() == 0) return {.action = Dropped{Drop::BadHeader}};
+  if (datagram[0] != std::byte{wire::kTypeData}) return {.action = ToEngine{}};
+  const auto header = wire::parse_data(datagram);
   if (!header) return {.action = Dropped{Drop::BadHeader}};
   const auto found = snapshot.sessions.find(header->receiver);
   if (found == snapshot.sessions.end() || found->second.keypair == nullptr) {
@@ -105,7 +103,7 @@ InboundVerdict inbound(const Snapshot& snapshot, Instant now, const Endpoint& fr
   }
   const SessionEntry& session = found->second;
   Keypair& keypair = *session.keypair;
-  if (const auto opened = keypair.open(packet); !opened) {
+  if (const auto opened = keypair.open(datagram); !opened) {
     return {.action = Dropped{drop_of(opened.error())}};
   }
 
@@ -114,9 +112,9 @@ InboundVerdict inbound(const Snapshot& snapshot, Instant now, const Endpoint& fr
   if (note_received(keypair.words(), now) || from != session.endpoint) out.report = keypair.local();
   if (keypair.take_rekey_report()) out.rekey_limit = keypair.local();
   if (session.words != nullptr) {
-    session.words->rx_bytes.fetch_add(packet.size(), std::memory_order_relaxed);
+    session.words->rx_bytes.fetch_add(datagram.size(), std::memory_order_relaxed);
   }
-  out.action = handle_plaintext(snapshot, session, *header, outer, packet);
+  out.action = handle_plaintext(snapshot, session, *header, outer, datagram);
   return out;
 }
 

@@ -188,7 +188,8 @@ TEST(Inbound, ReplayedAndChangedDatagrams) {
   const ByteVector datagram = to_vector(sealed->data());
   const auto receive = [&](Bytes bytes) {
     const auto packet = packet_of(bytes);
-    return inbound(nodes.bob.snapshot, at_second(1), nodes.alice.endpoint, Ecn::NotEct, *packet);
+    return test::receive(nodes.bob.snapshot, at_second(1), nodes.alice.endpoint, Ecn::NotEct,
+                         *packet);
   };
   for (std::size_t bit = 0; bit < datagram.size() * 8; ++bit) {
     ByteVector bad = datagram;
@@ -200,6 +201,8 @@ TEST(Inbound, ReplayedAndChangedDatagrams) {
     } else if (bit / 8 == 2 || bit / 8 == 3) {
       // The one defined flag is under the tag; the others may not be set at all.
       EXPECT_EQ(dropped(verdict), bit == 16 ? Drop::BadTag : Drop::BadHeader) << bit;
+    } else if (std::to_integer<unsigned>(bad[1]) > kWorkersMax) {
+      EXPECT_EQ(dropped(verdict), Drop::UnknownSession) << bit;
     } else if (bit / 8 >= 4 && bit / 8 < 8) {
       EXPECT_EQ(dropped(verdict), Drop::UnknownSession) << bit;
     } else {
@@ -233,7 +236,7 @@ TEST(Inbound, GarbageNeverReachesTheTun) {
     const ByteVector before = bytes;
     const auto packet = packet_of(bytes);
     const auto verdict =
-        inbound(nodes.bob.snapshot, at_second(1), nodes.alice.endpoint, Ecn::NotEct, *packet);
+        test::receive(nodes.bob.snapshot, at_second(1), nodes.alice.endpoint, Ecn::NotEct, *packet);
     ASSERT_FALSE(std::holds_alternative<WriteToTun>(verdict.action));
     ASSERT_FALSE(std::holds_alternative<ControlFrame>(verdict.action));
     ASSERT_FALSE(verdict.report.has_value());
@@ -258,7 +261,8 @@ TEST(Inbound, ReportsTheFirstPacketAndEveryOtherAddress) {
   for (const auto& p : packets) {
     const auto packet = packet_of({});
     ASSERT_TRUE(nodes.alice.keypair->seal(1, 0, *packet).has_value());
-    const auto verdict = inbound(nodes.bob.snapshot, at_second(7), p.from, Ecn::NotEct, *packet);
+    const auto verdict =
+        test::receive(nodes.bob.snapshot, at_second(7), p.from, Ecn::NotEct, *packet);
     EXPECT_EQ(verdict.report.has_value(), p.reported);
     if (verdict.report) { EXPECT_EQ(*verdict.report, nodes.bob.index); }
   }
@@ -275,8 +279,8 @@ TEST(Inbound, BlockLimitsOfTheReceiver) {
     // Same keys on both pairs of nodes; only the strict one's limits are low. 4 blocks each.
     const auto packet = packet_of(ip_packet(nodes.alice_to_bob(), ByteVector(28)));
     ASSERT_TRUE(nodes.alice.keypair->seal(1, 0, *packet).has_value());
-    const auto verdict =
-        inbound(strict.bob.snapshot, at_second(1), nodes.alice.endpoint, Ecn::NotEct, *packet);
+    const auto verdict = test::receive(strict.bob.snapshot, at_second(1), nodes.alice.endpoint,
+                                       Ecn::NotEct, *packet);
     EXPECT_EQ(std::holds_alternative<WriteToTun>(verdict.action), i < 5) << i;
     limit_reports += verdict.rekey_limit.has_value() ? 1 : 0;
     last = dropped(verdict);
@@ -326,7 +330,7 @@ TEST(Inbound, ClampsTheMssToTheWayBack) {
   }
 }
 
-TEST(Inbound, CompletesAPartialChecksum) {
+TEST(Inbound, APartialChecksumIsTheReadersToFinish) {
   TwoNodes nodes;
   const PacketOptions options = nodes.alice_to_bob();
   const ByteVector whole = ip_packet(options, test::udp_datagram(options, ByteVector(40)));
@@ -335,7 +339,14 @@ TEST(Inbound, CompletesAPartialChecksum) {
   std::unique_ptr<Packet> packet;
   auto verdict = nodes.deliver(partial, packet, Ecn::NotEct, wire::kDataFlagCsumPartial);
   ASSERT_TRUE(std::holds_alternative<WriteToTun>(verdict.action));
+  EXPECT_TRUE(std::get<WriteToTun>(verdict.action).checksum_partial);
+  const InnerPacket inner = std::get<WriteToTun>(verdict.action).inner;
+  ASSERT_TRUE(complete_checksum(packet->data(), inner).has_value());
   EXPECT_EQ(to_hex(packet->data()), to_hex(whole));
+
+  verdict = nodes.deliver(whole, packet);
+  ASSERT_TRUE(std::holds_alternative<WriteToTun>(verdict.action));
+  EXPECT_FALSE(std::get<WriteToTun>(verdict.action).checksum_partial);
 
   PacketOptions fragment = options;
   fragment.fragment = 0x2000;

@@ -1,14 +1,9 @@
 #include "dataplane/inner_packet.h"
 
-#include "dataplane/checksum.h"
+#include "dataplane/header_fields.h"
 
 namespace ipop::dataplane {
 namespace {
-
-constexpr std::size_t kIpv4HeaderSize = 20;
-constexpr std::size_t kIpv6HeaderSize = 40;
-constexpr std::size_t kTcpHeaderSize = 20;
-constexpr std::size_t kUdpHeaderSize = 8;
 
 unsigned byte_at(Bytes bytes, std::size_t at) { return std::to_integer<unsigned>(bytes[at]); }
 
@@ -110,14 +105,13 @@ Result<InnerPacket> parse_ipv6(Bytes packet) {
   return out;
 }
 
-/// The TCP header with its options; empty when it is malformed or not all there.
-MutableBytes tcp_header(MutableBytes packet, const InnerPacket& inner) {
-  if (inner.protocol != kProtocolTcp || inner.fragment == Fragment::Later) return {};
-  const MutableBytes segment = packet.first(inner.size).subspan(inner.transport);
-  if (segment.size() < kTcpHeaderSize) return {};
+/// Of a TCP header with its options; 0 when it is malformed or not all there.
+std::size_t tcp_header_size(Bytes packet, const InnerPacket& inner) {
+  if (inner.protocol != kProtocolTcp || inner.fragment == Fragment::Later) return 0;
+  const Bytes segment = packet.first(inner.size).subspan(inner.transport);
+  if (segment.size() < kTcpHeaderSize) return 0;
   const std::size_t size = std::size_t{byte_at(segment, 12) >> 4U} * 4;
-  if (size < kTcpHeaderSize || size > segment.size()) return {};
-  return segment.first(size);
+  return size < kTcpHeaderSize || size > segment.size() ? 0 : size;
 }
 
 /// Offset of the value of the MSS option in a TCP header; 0 when there is none.
@@ -178,39 +172,61 @@ void set_ecn(MutableBytes packet, Ecn ecn) {
 }
 
 bool clamp_mss(MutableBytes packet, const InnerPacket& inner, std::uint16_t mtu) {
-  const MutableBytes header = tcp_header(packet, inner);
-  if (header.empty() || (byte_at(header, 13) & 2U) == 0) return false;
+  const MutableBytes header = packet.subspan(inner.transport).first(tcp_header_size(packet, inner));
+  if (header.empty() || (byte_at(header, kTcpFlagsAt) & kTcpSyn) == 0) return false;
   const std::size_t overhead = inner.source.is_v6() ? kIpv6HeaderSize : kIpv4HeaderSize;
   if (mtu <= overhead + kTcpHeaderSize) return false;
   const auto mss_max = static_cast<std::uint16_t>(mtu - overhead - kTcpHeaderSize);
   const std::size_t at = find_mss(header);
   if (at == 0 || read_be16(header, at) <= mss_max) return false;
-  replace_be16(header, at, mss_max, 16);
+  replace_be16(header, at, mss_max, kTcpChecksumAt);
   return true;
 }
 
-Result<void> complete_checksum(MutableBytes packet, const InnerPacket& inner) {
-  if (inner.fragment != Fragment::Whole) return fail(Errc::BadValue, "checksum of a fragment");
-  const MutableBytes segment = packet.first(inner.size).subspan(inner.transport);
-  std::size_t at = 0;
-  if (inner.protocol == kProtocolTcp) {
-    if (tcp_header(packet, inner).empty()) return fail(Errc::BadValue, "TCP header");
-    at = 16;
-  } else if (inner.protocol == kProtocolUdp) {
-    if (segment.size() < kUdpHeaderSize || read_be16(segment, 4) != segment.size()) {
-      return fail(Errc::BadValue, "UDP header");
-    }
-    at = 6;
-  } else {
-    return fail(Errc::BadValue, "checksum of neither TCP nor UDP");
+std::size_t transport_header_size(Bytes packet, const InnerPacket& inner) {
+  if (inner.fragment != Fragment::Whole) return 0;
+  if (inner.protocol == kProtocolTcp) return tcp_header_size(packet, inner);
+  if (inner.protocol != kProtocolUdp || inner.size - inner.transport < kUdpHeaderSize) return 0;
+  return kUdpHeaderSize;
+}
+
+Result<Offload> checksum_place(Bytes packet, const InnerPacket& inner) {
+  if (transport_header_size(packet, inner) == 0) {
+    return fail(Errc::BadValue, "checksum of a fragment, or of neither TCP nor UDP");
   }
-  write_be16(segment, at, 0);
+  const bool udp = inner.protocol == kProtocolUdp;
+  const std::size_t size = inner.size - inner.transport;
+  if (udp && read_be16(packet, inner.transport + 4) != size) {
+    return fail(Errc::BadValue, "UDP length");
+  }
+  return Offload{.checksum_partial = true,
+                 .checksum_start = static_cast<std::uint16_t>(inner.transport),
+                 .checksum_offset = udp ? kUdpChecksumAt : kTcpChecksumAt};
+}
+
+Result<void> complete_checksum(MutableBytes packet, const InnerPacket& inner) {
+  const auto place = checksum_place(packet, inner);
+  if (!place) return std::unexpected(place.error());
+  write_partial_checksum(packet, inner, *place);
+  return finish_checksum(packet.first(inner.size), *place);
+}
+
+void write_partial_checksum(MutableBytes packet, const InnerPacket& inner, const Offload& place) {
   ChecksumSum sum;
-  sum.add_pseudo_header(inner.source, inner.destination, inner.protocol, segment.size());
-  sum.add(segment);
+  sum.add_pseudo_header(inner.source, inner.destination, inner.protocol,
+                        inner.size - inner.transport);
+  write_be16(packet, std::size_t{place.checksum_start} + place.checksum_offset,
+             static_cast<std::uint16_t>(~sum.finish()));
+}
+
+Result<void> finish_checksum(MutableBytes packet, const Offload& left) {
+  const std::size_t at = std::size_t{left.checksum_start} + left.checksum_offset;
+  if (at + 2 > packet.size()) return fail(Errc::BadValue, "checksum outside the packet");
+  ChecksumSum sum;
+  sum.add(packet.subspan(left.checksum_start));
   const std::uint16_t checksum = sum.finish();
-  // Zero in a UDP header means "none" (RFC 768), so a computed zero is sent as its other form.
-  write_be16(segment, at, checksum == 0 && inner.protocol == kProtocolUdp ? 0xffff : checksum);
+  // Zero in a UDP header means "none" (RFC 768); its other form is as right for every protocol.
+  write_be16(packet, at, checksum == 0 ? 0xffff : checksum);
   return {};
 }
 

@@ -4,6 +4,7 @@
 
 #include "base/address.h"
 #include "base/bytes.h"
+#include "base/device.h"
 #include "base/error.h"
 #include "dataplane/ecn.h"
 
@@ -50,9 +51,25 @@ void set_ecn(MutableBytes packet, Ecn ecn);
 /// is left as it is. Requires: `inner` is parse_inner(packet).
 bool clamp_mss(MutableBytes packet, const InnerPacket& inner, std::uint16_t mtu);
 
+/// Bytes of a whole TCP or UDP packet's transport header; 0 for a fragment, another protocol or a
+/// header that does not fit. Requires: as clamp_mss().
+std::size_t transport_header_size(Bytes packet, const InnerPacket& inner);
+
+/// Where a TCP or UDP packet's checksum is: what an Offload says of it, from our own parse. Error
+/// BadValue where transport_header_size() is 0 or, for UDP, its length field is not the segment's.
+Result<Offload> checksum_place(Bytes packet, const InnerPacket& inner);
+
 /// Computes the TCP or UDP checksum of a packet whose sender left it to us (DATA flag
-/// CSUM_PARTIAL), from our own parse and nothing the sender wrote in its place. Error BadValue for
-/// a fragment, another protocol, or a header that does not fit. Requires: as clamp_mss().
+/// CSUM_PARTIAL), from our own parse and nothing the sender wrote in its place. Errors as
+/// checksum_place(). Requires: as clamp_mss().
 Result<void> complete_checksum(MutableBytes packet, const InnerPacket& inner);
+
+/// Writes the pseudo-header's sum into the checksum field of a packet that is to be finished by
+/// others, as `place` of checksum_place() says. Requires: as clamp_mss().
+void write_partial_checksum(MutableBytes packet, const InnerPacket& inner, const Offload& place);
+
+/// Finishes the checksum that our kernel began (an Offload with checksum_partial), wherever it is:
+/// the kernel leaves those of tunnels inside the packet too. Error BadValue when it is outside.
+Result<void> finish_checksum(MutableBytes packet, const Offload& left);
 
 }  // namespace ipop::dataplane

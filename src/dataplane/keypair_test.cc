@@ -32,7 +32,7 @@ TEST(Keypair, SealsInPlaceAndOpensInPlace) {
       ASSERT_TRUE(header.has_value());
       EXPECT_EQ(header->receiver, nodes.bob.index);
       EXPECT_EQ(header->flags, 0);
-      const auto opened = nodes.bob.keypair->open(*packet);
+      const auto opened = test::open(*nodes.bob.keypair, *packet);
       ASSERT_TRUE(opened.has_value());
       EXPECT_TRUE(equal_bytes(packet->data(), text));
       EXPECT_EQ(packet->data().data(), place);
@@ -40,9 +40,9 @@ TEST(Keypair, SealsInPlaceAndOpensInPlace) {
   }
 }
 
-TEST(Keypair, ControlFramesShareTheCounter) {
+TEST(Keypair, EverySenderHasALaneOfItsOwn) {
   TwoNodes nodes;
-  std::vector<std::uint64_t> counters;
+  std::vector<std::pair<int, std::uint64_t>> got;
   for (const SenderId sender : {SenderId{1}, kControlSender, SenderId{2}, kControlSender}) {
     const auto packet = packet_of(as_bytes("hello"));
     if (sender == kControlSender) {
@@ -53,12 +53,36 @@ TEST(Keypair, ControlFramesShareTheCounter) {
     } else {
       ASSERT_TRUE(nodes.alice.keypair->seal(sender, 0, *packet).has_value());
     }
-    const auto header = nodes.bob.keypair->open(*packet);
+    const auto header = test::open(*nodes.bob.keypair, *packet);
     ASSERT_TRUE(header.has_value());
     EXPECT_EQ(as_text(packet->data()), "hello");
-    counters.push_back(header->counter.value);
+    got.emplace_back(header->queue, header->counter.value);
   }
-  EXPECT_EQ(counters, (std::vector<std::uint64_t>{0, 1, 2, 3}));
+  EXPECT_EQ(got, (std::vector<std::pair<int, std::uint64_t>>{{1, 0}, {0, 0}, {2, 0}, {0, 1}}));
+}
+
+// The lanes of one pair have different keys: equal counters never mean an equal nonce and key.
+TEST(Keypair, APacketOpensOnItsOwnLaneOnly) {
+  for (const crypto::Suite suite : kSuites) {
+    TwoNodes nodes({.suite = suite});
+    const auto packet = packet_of(as_bytes("lane 1"));
+    ASSERT_TRUE(nodes.alice.keypair->seal(1, 0, *packet).has_value());
+    const ByteVector datagram = to_vector(packet->data());
+    const auto other = packet_of(as_bytes("lane 1"));
+    ASSERT_TRUE(nodes.alice.keypair->seal(2, 0, *other).has_value());
+    EXPECT_FALSE(equal_bytes(other->data().subspan(wire::kDataHeaderSize),
+                             packet->data().subspan(wire::kDataHeaderSize)));
+    for (unsigned queue = 0; queue < 256; ++queue) {
+      if (queue == 1) continue;
+      ByteVector moved = datagram;
+      moved[1] = static_cast<std::byte>(queue);
+      const auto bad = packet_of(moved);
+      const auto got = test::open(*nodes.bob.keypair, *bad);
+      ASSERT_FALSE(got.has_value()) << queue;
+      EXPECT_EQ(got.error().code, queue > kWorkersMax ? Errc::NotFound : Errc::Denied) << queue;
+    }
+    EXPECT_TRUE(test::open(*nodes.bob.keypair, *packet).has_value());
+  }
 }
 
 TEST(Keypair, EveryPacketOpensOnce) {
@@ -67,10 +91,10 @@ TEST(Keypair, EveryPacketOpensOnce) {
     const auto packet = packet_of(as_bytes("once"));
     ASSERT_TRUE(nodes.alice.keypair->seal(1, 0, *packet).has_value());
     const ByteVector datagram = to_vector(packet->data());
-    ASSERT_TRUE(nodes.bob.keypair->open(*packet).has_value());
+    ASSERT_TRUE(test::open(*nodes.bob.keypair, *packet).has_value());
     for (int i = 0; i < 3; ++i) {
       const auto again = packet_of(datagram);
-      const auto got = nodes.bob.keypair->open(*again);
+      const auto got = test::open(*nodes.bob.keypair, *again);
       ASSERT_FALSE(got.has_value());
       EXPECT_EQ(got.error().code, Errc::BadValue);
     }
@@ -85,10 +109,10 @@ TEST(Keypair, CounterIsCommittedAfterTheTagOnly) {
   auto forged = to_vector(genuine->data());
   forged[12] = std::byte{0xff};  // counter far ahead
   const auto packet = packet_of(forged);
-  const auto got = nodes.bob.keypair->open(*packet);
+  const auto got = test::open(*nodes.bob.keypair, *packet);
   ASSERT_FALSE(got.has_value());
   EXPECT_EQ(got.error().code, Errc::Denied);
-  EXPECT_TRUE(nodes.bob.keypair->open(*genuine).has_value());
+  EXPECT_TRUE(test::open(*nodes.bob.keypair, *genuine).has_value());
 }
 
 TEST(Keypair, EveryBitOfADatagramMatters) {
@@ -101,7 +125,7 @@ TEST(Keypair, EveryBitOfADatagramMatters) {
       ByteVector bad = datagram;
       bad[bit / 8] ^= static_cast<std::byte>(1U << (bit % 8));
       const auto changed = packet_of(bad);
-      const auto got = nodes.bob.keypair->open(*changed);
+      const auto got = test::open(*nodes.bob.keypair, *changed);
       ASSERT_FALSE(got.has_value()) << bit;
       if (got.error().code == Errc::Denied) {
         const Bytes sealed = changed->data().subspan(wire::kDataHeaderSize);
@@ -109,7 +133,8 @@ TEST(Keypair, EveryBitOfADatagramMatters) {
                                 [](std::byte b) { return b == std::byte{0}; }));
       }
     }
-    EXPECT_TRUE(nodes.bob.keypair->open(*packet).has_value()) << "and none changed the state";
+    EXPECT_TRUE(test::open(*nodes.bob.keypair, *packet).has_value())
+        << "and none changed the state";
   }
 }
 
@@ -120,7 +145,7 @@ TEST(Keypair, EveryTruncationIsRefused) {
   const ByteVector datagram = to_vector(packet->data());
   for (std::size_t size = 0; size < datagram.size(); ++size) {
     const auto cut = packet_of(Bytes(datagram).first(size));
-    EXPECT_FALSE(nodes.bob.keypair->open(*cut).has_value()) << size;
+    EXPECT_FALSE(test::open(*nodes.bob.keypair, *cut).has_value()) << size;
   }
 }
 
@@ -133,7 +158,7 @@ TEST(Keypair, OwnPacketsDoNotOpen) {
     datagram[4 + i] = static_cast<std::byte>(nodes.alice.index.value >> (8 * i));
   }
   const auto reflected = packet_of(datagram);
-  const auto got = nodes.alice.keypair->open(*reflected);
+  const auto got = test::open(*nodes.alice.keypair, *reflected);
   ASSERT_FALSE(got.has_value());
   EXPECT_EQ(got.error().code, Errc::Denied);
 }
@@ -148,22 +173,22 @@ TEST(Keypair, BlockLimitsOfAes) {
     EXPECT_EQ(keypair.take_rekey_report(), i == 4) << "reported once: " << i;
     const auto packet = packet_of(text);
     ASSERT_TRUE(keypair.seal(1, 0, *packet).has_value()) << i;
-    ASSERT_TRUE(nodes.bob.keypair->open(*packet).has_value()) << i;
+    ASSERT_TRUE(test::open(*nodes.bob.keypair, *packet).has_value()) << i;
   }
   const auto packet = packet_of(text);
   const auto got = keypair.seal(1, 0, *packet);
   ASSERT_FALSE(got.has_value());
   EXPECT_EQ(got.error().code, Errc::Busy);
   EXPECT_TRUE(equal_bytes(packet->data(), text)) << "nothing was sealed";
-  EXPECT_FALSE(keypair.seal_control(text).has_value());
-  EXPECT_EQ(keypair.words().send_counter.load(), 5U) << "refused packets use no counter";
+  EXPECT_TRUE(keypair.seal_control(text).has_value()) << "control has a key of its own";
+  EXPECT_EQ(keypair.counter_of(1).load(), 5U) << "refused packets use no counter";
 
   // The receiver has counted as many; it refuses by itself, whatever the sender thinks.
   TwoNodes other;
-  for (int i = 0; i < 5; ++i) (void)other.alice.keypair->seal_control({});
+  other.alice.keypair->counter_of(1) = 5;
   const auto late = packet_of(text);
   ASSERT_TRUE(other.alice.keypair->seal(1, 0, *late).has_value());
-  const auto refused = nodes.bob.keypair->open(*late);
+  const auto refused = test::open(*nodes.bob.keypair, *late);
   ASSERT_FALSE(refused.has_value());
   EXPECT_EQ(refused.error().code, Errc::Busy);
 }
@@ -173,7 +198,7 @@ TEST(Keypair, ChaChaHasNoBlockLimit) {
   for (int i = 0; i < 10; ++i) {
     const auto packet = packet_of(ByteVector(1000));
     ASSERT_TRUE(nodes.alice.keypair->seal(1, 0, *packet).has_value());
-    ASSERT_TRUE(nodes.bob.keypair->open(*packet).has_value());
+    ASSERT_TRUE(test::open(*nodes.bob.keypair, *packet).has_value());
   }
   EXPECT_FALSE(nodes.alice.keypair->wants_rekey());
 }
@@ -182,17 +207,17 @@ TEST(Keypair, MessageLimits) {
   for (const crypto::Suite suite : kSuites) {
     TwoNodes nodes({.suite = suite});
     Keypair& keypair = *nodes.alice.keypair;
-    keypair.words().send_counter = (1ULL << 60U) - 1;
+    keypair.counter_of(kControlSender) = (1ULL << 60U) - 1;
     EXPECT_FALSE(keypair.wants_rekey());
     ASSERT_TRUE(keypair.seal_control({}).has_value());
     EXPECT_TRUE(keypair.wants_rekey());
 
-    keypair.words().send_counter = session::ReplayWindow::kRejectFrom - 1;
+    keypair.counter_of(1) = session::ReplayWindow::kRejectFrom - 1;
     const auto last = packet_of(as_bytes("last"));
     ASSERT_TRUE(keypair.seal(1, 0, *last).has_value());
-    EXPECT_TRUE(nodes.bob.keypair->open(*last).has_value());
-    for (int i = 0; i < 10000; ++i) ASSERT_FALSE(keypair.seal_control({}).has_value());
-    EXPECT_EQ(keypair.words().send_counter.load(), session::ReplayWindow::kRejectFrom)
+    EXPECT_TRUE(test::open(*nodes.bob.keypair, *last).has_value());
+    for (int i = 0; i < 10000; ++i) ASSERT_FALSE(keypair.seal(1, 0, *last).has_value());
+    EXPECT_EQ(keypair.counter_of(1).load(), session::ReplayWindow::kRejectFrom)
         << "a counter that moved on would wrap and reuse a nonce";
   }
 }
@@ -200,7 +225,7 @@ TEST(Keypair, MessageLimits) {
 TEST(Keypair, SendersNeverShareANonce) {
   TwoNodes nodes;
   constexpr int kEach = 2000;
-  std::array<std::vector<std::uint64_t>, 3> counters;
+  std::array<std::vector<std::pair<std::uint8_t, std::uint64_t>>, 3> counters;
   {
     std::vector<std::jthread> threads;
     for (std::size_t sender = 0; sender < 3; ++sender) {
@@ -214,15 +239,16 @@ TEST(Keypair, SendersNeverShareANonce) {
           } else {
             (void)nodes.alice.keypair->seal(static_cast<SenderId>(sender), 0, *packet);
           }
-          mine.push_back(wire::parse_data(packet->data())->counter.value);
+          const auto header = wire::parse_data(packet->data());
+          mine.emplace_back(header->queue, header->counter.value);
         }
       });
     }
   }
-  std::set<std::uint64_t> all;
+  std::set<std::pair<std::uint8_t, std::uint64_t>> all;
   for (const auto& some : counters) all.insert(some.begin(), some.end());
   EXPECT_EQ(all.size(), 3U * kEach);
-  EXPECT_EQ(*all.rbegin(), 3U * kEach - 1);
+  EXPECT_EQ(*all.rbegin(), std::pair(std::uint8_t{2}, std::uint64_t{kEach - 1}));
 }
 
 TEST(KeypairDeathTest, UnknownSender) {

@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "dataplane/icmp.h"
 #include "dataplane/inner_packet.h"
 #include "dataplane/pipeline.h"
@@ -35,10 +37,47 @@ bool note_ip_sent(KeypairWords& words, Instant now) {
   return false;
 }
 
+/// A checksum that the kernel left to us stays unfinished where the peer's worker will know what to
+/// do about it: TCP and UDP as we parse them ourselves.
+std::uint8_t flags_of(MutableBytes packet, const InnerPacket& inner, const Offload& left) {
+  if (!left.checksum_partial) return 0;
+  const auto place = checksum_place(packet, inner);
+  const bool ordinary = place && place->checksum_start == left.checksum_start &&
+                        place->checksum_offset == left.checksum_offset;
+  if (ordinary) return wire::kDataFlagCsumPartial;
+  return 0;
+}
+
+SendReports note_sent(const PeerRoute& peer, Instant now, std::size_t bytes) {
+  if (peer.words != nullptr) peer.words->tx_bytes.fetch_add(bytes, std::memory_order_relaxed);
+  return {.session = peer.send->local(),
+          .first_ip = note_ip_sent(peer.send->words(), now),
+          .rekey_limit = peer.send->take_rekey_report()};
+}
+
+/// A packet that stands for many.
+OutboundVerdict split(const NetworkEntry& network, const PeerRoute& peer, Instant now,
+                      const InnerPacket& inner, const Offload& left, Packet& packet) {
+  const auto segments = Segments::of(packet.data(), inner, left);
+  if (!segments) return Dropped{Drop::BadInner};
+  if (peer.send == nullptr || !peer.endpoint) return NeedsSession{peer.peer, *segments};
+  if (segments->size(0) > peer.mtu) {
+    segments->shrink_to_first(packet);
+    InnerPacket first = inner;
+    first.size = packet.size();
+    return refuse_too_big(network, peer, first, packet);
+  }
+  return SendSegments{.to = *peer.endpoint,
+                      .ecn = inner.ecn,
+                      .reports = note_sent(peer, now, inner.size),
+                      .segments = *segments,
+                      .peer = &peer};
+}
+
 }  // namespace
 
 OutboundVerdict outbound(const Snapshot& snapshot, NetworkSlot slot, SenderId sender, Instant now,
-                         Packet& packet) {
+                         const Offload& left, Packet& packet) {
   const NetworkEntry* network = snapshot.network(slot);
   if (network == nullptr) return Dropped{Drop::NoRoute};
   const auto inner = parse_inner(packet.data());
@@ -48,19 +87,40 @@ OutboundVerdict outbound(const Snapshot& snapshot, NetworkSlot slot, SenderId se
   const auto route = network->routes.find(inner->destination);
   if (route == network->routes.end()) return Dropped{Drop::NoRoute};
   const PeerRoute& peer = snapshot.peers[route->second];
-  if (peer.send == nullptr || !peer.endpoint) return NeedsSession{peer.peer};
-  if (inner->size > peer.mtu) return refuse_too_big(*network, peer, *inner, packet);
-
-  clamp_mss(packet.data(), *inner, peer.mtu);
-  if (!peer.send->seal(sender, 0, packet)) return Dropped{Drop::KeyExpired};
-  if (peer.words != nullptr) {
-    peer.words->tx_bytes.fetch_add(inner->size, std::memory_order_relaxed);
+  if (left.segmentation != Segmentation::None) {
+    return split(*network, peer, now, *inner, left, packet);
   }
-  return SendDatagram{.to = *peer.endpoint,
-                      .ecn = inner->ecn,
-                      .session = peer.send->local(),
-                      .first_ip = note_ip_sent(peer.send->words(), now),
-                      .rekey_limit = peer.send->take_rekey_report()};
+
+  const bool ready = peer.send != nullptr && peer.endpoint;
+  std::uint8_t flags = ready ? flags_of(packet.data(), *inner, left) : std::uint8_t{0};
+  if (left.checksum_partial && flags == 0 && !finish_checksum(packet.data(), left)) {
+    return Dropped{Drop::BadInner};
+  }
+  if (!ready) return NeedsSession{peer.peer, std::nullopt};
+  if (inner->size > peer.mtu) return refuse_too_big(*network, peer, *inner, packet);
+  // Where the checksum is unfinished, what clamping does to its field does not matter.
+  clamp_mss(packet.data(), *inner, peer.mtu);
+  if (!peer.send->seal(sender, flags, packet)) return Dropped{Drop::KeyExpired};
+  return SendDatagram{*peer.endpoint, inner->ecn, note_sent(peer, now, inner->size)};
+}
+
+SealedRun seal_segments(const SendSegments& send, SenderId sender, std::size_t first, Packet& out) {
+  const std::size_t datagram_size = send.segments.size(0) + wire::kDataOverhead;
+  SealedRun run{.datagram_size = static_cast<std::uint16_t>(datagram_size)};
+  const std::size_t most =
+      std::clamp<std::size_t>(kRunBytesMax / datagram_size, 1, kRunSegmentsMax);
+  const MutableBytes area = out.read_area();
+  std::size_t used = 0;
+  for (std::size_t i = first; i < send.segments.count() && run.segments < most; ++i) {
+    const std::size_t size = send.segments.size(i);
+    const MutableBytes datagram = area.subspan(used, size + wire::kDataOverhead);
+    send.segments.write(i, datagram.subspan(wire::kDataHeaderSize, size));
+    if (!send.peer->send->seal(sender, wire::kDataFlagCsumPartial, datagram)) break;
+    used += datagram.size();
+    ++run.segments;
+  }
+  out.resize(used);
+  return run;
 }
 
 }  // namespace ipop::dataplane

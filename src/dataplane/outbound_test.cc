@@ -16,7 +16,7 @@ using test::v4;
 using test::v6;
 
 OutboundVerdict send(TwoNodes& nodes, Packet& packet) {
-  return outbound(nodes.alice.snapshot, kNetwork, 1, at_second(1), packet);
+  return outbound(nodes.alice.snapshot, kNetwork, 1, at_second(1), {}, packet);
 }
 
 std::optional<Drop> dropped(const OutboundVerdict& verdict) {
@@ -36,10 +36,10 @@ TEST(Outbound, SealsForTheRoutesPeer) {
     ASSERT_NE(sent, nullptr);
     EXPECT_EQ(sent->to, nodes.bob.endpoint);
     EXPECT_EQ(sent->ecn, Ecn::Ect0) << "RFC 6040: the inner mark is copied out";
-    EXPECT_EQ(sent->session, nodes.alice.index);
+    EXPECT_EQ(sent->reports.session, nodes.alice.index);
     EXPECT_EQ(nodes.alice.words.tx_bytes.load(), original.size());
 
-    ASSERT_TRUE(nodes.bob.keypair->open(*packet).has_value());
+    ASSERT_TRUE(test::open(*nodes.bob.keypair, *packet).has_value());
     EXPECT_EQ(to_hex(packet->data()), to_hex(original)) << "TTL and all: a network is one link";
   }
 }
@@ -66,9 +66,9 @@ TEST(Outbound, TheFirstIpPacketAndTheFirstAfterAPauseAreReported) {
   for (const auto& step : steps) {
     at += step.after;
     const auto packet = packet_of(ip_packet(nodes.alice_to_bob(), {}));
-    const auto verdict = outbound(nodes.alice.snapshot, kNetwork, 1, at, *packet);
+    const auto verdict = outbound(nodes.alice.snapshot, kNetwork, 1, at, {}, *packet);
     ASSERT_TRUE(std::holds_alternative<SendDatagram>(verdict));
-    EXPECT_EQ(std::get<SendDatagram>(verdict).first_ip, step.reported);
+    EXPECT_EQ(std::get<SendDatagram>(verdict).reports.first_ip, step.reported);
   }
   EXPECT_EQ(nodes.alice.keypair->words().last_ip_sent.load(), at.time_since_epoch().count());
 }
@@ -82,7 +82,7 @@ TEST(Outbound, RekeyLimitIsReportedOnceAndTheRejectLimitStops) {
     const auto packet = packet_of(ip_packet(nodes.alice_to_bob(), ByteVector(28)));  // 4 blocks
     const auto verdict = send(nodes, *packet);
     if (const auto* datagram = std::get_if<SendDatagram>(&verdict)) {
-      reports += datagram->rekey_limit ? 1 : 0;
+      reports += datagram->reports.rekey_limit ? 1 : 0;
       ++sent;
     }
     last = dropped(verdict);
@@ -141,9 +141,9 @@ TEST(Outbound, WhatIsNotOursOrGoesNowhere) {
     const auto packet = packet_of(c.packet);
     EXPECT_EQ(dropped(send(nodes, *packet)), c.want);
   }
-  EXPECT_EQ(nodes.alice.keypair->words().send_counter.load(), 0U) << "nothing was sealed";
+  EXPECT_EQ(nodes.alice.keypair->counter_of(1).load(), 0U) << "nothing was sealed";
   const auto packet = packet_of(ip_packet(nodes.alice_to_bob(), body));
-  EXPECT_EQ(dropped(outbound(alice.snapshot, NetworkSlot{8}, 1, at_second(1), *packet)),
+  EXPECT_EQ(dropped(outbound(alice.snapshot, NetworkSlot{8}, 1, at_second(1), {}, *packet)),
             Drop::NoRoute);
 }
 
@@ -218,7 +218,7 @@ TEST(Outbound, ClampsTheMssOfASyn) {
   const auto packet = packet_of(
       ip_packet(options, test::tcp_segment(options, test::kTcpSyn, *from_hex("020405b4"))));
   ASSERT_TRUE(std::holds_alternative<SendDatagram>(send(nodes, *packet)));
-  ASSERT_TRUE(nodes.bob.keypair->open(*packet).has_value());
+  ASSERT_TRUE(test::open(*nodes.bob.keypair, *packet).has_value());
   EXPECT_EQ(test::get16(packet->data(), 42), 1340U);
   EXPECT_EQ(
       test::slow_transport_sum(options.source, options.destination, 6, packet->data().subspan(20)),

@@ -5,9 +5,11 @@
 #include <optional>
 #include <variant>
 
+#include "base/device.h"
 #include "base/packet.h"
 #include "dataplane/drop.h"
 #include "dataplane/ecn.h"
+#include "dataplane/segments.h"
 #include "dataplane/snapshot.h"
 
 /// What happens to one packet, in each direction, without any I/O: the worker in the daemon and the
@@ -16,17 +18,32 @@ namespace ipop::dataplane {
 
 /// --- from TUN towards a peer ---
 
-/// `packet` is now a datagram for `to`, to be sent with `ecn` in the outer header.
-struct SendDatagram {
-  Endpoint to;
-  Ecn ecn = Ecn::NotEct;
+/// What the worker reports to control about a keypair that it sends on.
+struct SendReports {
   SessionIndex session;
   bool first_ip = false;     ///< first on the keypair or after a pause: report IpSentEvent
   bool rekey_limit = false;  ///< report LimitEvent
 };
-/// No proven session or path: hand the (unchanged) IP packet to control.
+/// `packet` is now a datagram for `to`, to be sent with `ecn` in the outer header.
+struct SendDatagram {
+  Endpoint to;
+  Ecn ecn = Ecn::NotEct;
+  SendReports reports;
+};
+/// `packet` stands for many, still to be sealed by seal_segments(). Borrows from the snapshot and
+/// the packet.
+struct SendSegments {
+  Endpoint to;
+  Ecn ecn = Ecn::NotEct;
+  SendReports reports;
+  Segments segments;
+  const PeerRoute* peer = nullptr;
+};
+/// No proven session or path: hand the IP packet, its checksum finished, to control; of one that
+/// stands for many, `segments`.
 struct NeedsSession {
   PeerHandle peer;
+  std::optional<Segments> segments;
 };
 /// `packet` was replaced by an answer (ICMP too big) to write back to TUN.
 struct AnswerToTun {
@@ -35,26 +52,43 @@ struct AnswerToTun {
 struct Dropped {
   Drop reason;
 };
-using OutboundVerdict = std::variant<SendDatagram, NeedsSession, AnswerToTun, Dropped>;
+using OutboundVerdict =
+    std::variant<SendDatagram, SendSegments, NeedsSession, AnswerToTun, Dropped>;
 
 /// Classifies, checks source and MTU, clamps TCP MSS on SYN, and seals in place (RFC 6040: the
-/// inner ECN field is copied out). TTL stays: a network is one link. `now` stamps the keypair's
-/// words. Any sender's thread, each with its own SenderId.
+/// inner ECN field is copied out). TTL stays: a network is one link. What the kernel left undone,
+/// a checksum or the splitting, is `left` to us. `now` stamps the keypair's words. Any sender's
+/// thread, each with its own SenderId.
 /// Requires: `packet` has its whole headroom, as after read_area().
 OutboundVerdict outbound(const Snapshot& snapshot, NetworkSlot network, SenderId sender,
-                         Instant now, Packet& packet);
+                         Instant now, const Offload& left, Packet& packet);
+
+/// Datagrams of one seal_segments().
+struct SealedRun {
+  std::size_t segments = 0;  ///< how many; 0: the keypair is past its limit
+  std::uint16_t datagram_size = 0;
+};
+/// Seals as many of the segments from `first` on as one send takes, one datagram behind the other,
+/// all but the last of datagram_size, into `out`. Requires: first < segments.count().
+SealedRun seal_segments(const SendSegments& send, SenderId sender, std::size_t first, Packet& out);
+
+/// What one UDP_SEGMENT send takes: UDP_MAX_SEGMENTS of Linux before 6.9, and an IPv4 datagram.
+inline constexpr std::size_t kRunSegmentsMax = 64;
+inline constexpr std::size_t kRunBytesMax = 65507;
 
 /// --- from UDP ---
 
-/// `packet` is now an IP packet for this network's TUN.
+/// The datagram is now an IP packet for this network's TUN.
 struct WriteToTun {
   NetworkSlot network;
+  InnerPacket inner;
+  bool checksum_partial = false;  ///< the reader is to finish it; checksum_place() is no error
 };
-/// `packet` is now a control frame's plaintext (may be empty: keepalive).
+/// The datagram is now a control frame's plaintext (may be empty: keepalive).
 struct ControlFrame {
   SessionIndex session;
 };
-/// Not DATA: `packet` is unchanged and for the engine.
+/// Not DATA: the datagram is unchanged and for the engine.
 struct ToEngine {};
 using InboundAction = std::variant<WriteToTun, ControlFrame, ToEngine, Dropped>;
 struct InboundVerdict {
@@ -64,10 +98,10 @@ struct InboundVerdict {
   std::optional<SessionIndex> rekey_limit;  ///< report LimitEvent
 };
 
-/// Demultiplexes by the first byte, opens in place, checks that the inner source is the sender's
-/// and the destination ours, trims to the inner length, merges the outer ECN mark (RFC 6040),
-/// clamps MSS, completes a partial checksum. The thread that owns the keypairs' windows.
+/// Demultiplexes by the first byte, opens in place (narrowing the view), checks that the inner
+/// source is the sender's and the destination ours, trims to the inner length, merges the outer ECN
+/// mark (RFC 6040), clamps MSS. The thread that owns the datagram's lane.
 InboundVerdict inbound(const Snapshot& snapshot, Instant now, const Endpoint& from, Ecn outer,
-                       Packet& packet);
+                       MutableBytes& datagram);
 
 }  // namespace ipop::dataplane

@@ -13,16 +13,22 @@ namespace ipop::dataplane {
 /// Keeps words that different threads write out of each other's cache line.
 inline constexpr std::size_t kCacheLineSize = 64;
 
+/// Per key of a keypair: one a sender and direction.
+struct alignas(kCacheLineSize) LaneWords {
+  /// Next send counter. Relaxed fetch_add: uniqueness is all that matters, packets carry the value.
+  std::atomic<std::uint64_t> counter{0};
+  /// AES blocks sealed or opened under the key. Relaxed: a limit, checked with slack.
+  std::atomic<std::uint64_t> blocks{0};
+};
+
 /// Per keypair.
 struct KeypairWords {
-  /// Next send counter. Relaxed fetch_add: uniqueness is all that matters, packets carry the value.
-  std::atomic<std::uint64_t> send_counter{0};
-  /// AES blocks sealed and opened under the key pair. Relaxed: a limit, checked with slack.
-  std::atomic<std::uint64_t> blocks{0};
   /// Instant (ns since the driver's origin) of the last authenticated packet. Relaxed: a hint.
   std::atomic<std::int64_t> last_received{INT64_MIN};
   /// Instant of the last IP packet sealed here. Relaxed: a hint.
   std::atomic<std::int64_t> last_ip_sent{INT64_MIN};
+  /// A lane passed its rekey limit. Relaxed: only ever set.
+  std::atomic<bool> limit_passed{false};
   /// The rekey limit was reported. Relaxed exchange: exactly one thread sees it change.
   std::atomic<bool> limit_reported{false};
 };

@@ -4,6 +4,7 @@
 
 #include "base/address.h"
 #include "base/bytes.h"
+#include "dataplane/inner_packet.h"
 
 /// Packets and a slow checksum for this folder's tests and fuzz targets; shares no code with what
 /// it tests.
@@ -111,6 +112,41 @@ inline ByteVector udp_datagram(const PacketOptions& ip, Bytes payload) {
   append(out, payload);
   const unsigned sum = 0xffffU - slow_transport_sum(ip.source, ip.destination, 17, out);
   set16(out, 6, sum == 0 ? 0xffff : sum);
+  return out;
+}
+
+/// A packet as a kernel with TSO or USO leaves it to an interface: one header, payload for many.
+struct LargePacket {
+  ByteVector bytes;
+  Offload left;
+  InnerPacket inner;
+  ByteVector payload;
+};
+struct LargeOptions {
+  PacketOptions ip;
+  bool is_tcp = true;
+  unsigned tcp_flags = 16 + 8;  ///< ACK, PSH
+  ByteVector tcp_options;
+  std::size_t payload_size = 0;
+  std::uint16_t segment_size = 0;
+};
+inline LargePacket large_packet(LargeOptions options) {
+  LargePacket out;
+  for (std::size_t i = 0; i < options.payload_size; ++i) {
+    out.payload.push_back(static_cast<std::byte>(i * 7 + i / 251));
+  }
+  options.ip.protocol = options.is_tcp ? 6 : 17;
+  const ByteVector transport =
+      options.is_tcp ? tcp_segment(options.ip, options.tcp_flags, options.tcp_options, out.payload)
+                     : udp_datagram(options.ip, out.payload);
+  out.bytes = ip_packet(options.ip, transport);
+  out.inner = *parse_inner(out.bytes);
+  out.left = *checksum_place(out.bytes, out.inner);
+  write_partial_checksum(out.bytes, out.inner, out.left);
+  out.left.segment_size = options.segment_size;
+  out.left.segmentation = !options.is_tcp             ? Segmentation::Udp
+                          : options.ip.source.is_v6() ? Segmentation::Tcp6
+                                                      : Segmentation::Tcp4;
   return out;
 }
 

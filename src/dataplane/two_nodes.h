@@ -16,6 +16,27 @@ inline std::unique_ptr<Packet> packet_of(Bytes bytes) {
   return packet;
 }
 
+/// Narrows a packet to a part of it.
+inline void narrow(Packet& packet, Bytes part) {
+  packet.pop_front(static_cast<std::size_t>(part.data() - packet.data().data()));
+  packet.resize(part.size());
+}
+
+/// inbound() and Keypair::open() of a packet.
+inline InboundVerdict receive(const Snapshot& snapshot, Instant now, const Endpoint& from,
+                              Ecn outer, Packet& packet) {
+  MutableBytes view = packet.data();
+  auto verdict = inbound(snapshot, now, from, outer, view);
+  narrow(packet, view);
+  return verdict;
+}
+inline Result<wire::Data> open(Keypair& keypair, Packet& packet) {
+  MutableBytes view = packet.data();
+  auto header = keypair.open(view);
+  narrow(packet, view);
+  return header;
+}
+
 inline Instant at_second(std::int64_t s) { return Instant(std::chrono::seconds(s)); }
 
 struct Node {
@@ -68,7 +89,7 @@ class TwoNodes {
                          std::uint8_t flags = 0) {
     packet = packet_of(plaintext);
     check(alice.keypair->seal(1, flags, *packet).has_value());
-    return inbound(bob.snapshot, at_second(5), alice.endpoint, outer, *packet);
+    return receive(bob.snapshot, at_second(5), alice.endpoint, outer, *packet);
   }
 
   Node alice;
@@ -82,7 +103,7 @@ class TwoNodes {
                                                               .suite = options.suite,
                                                               .workers = 2,
                                                               .limits = options.limits},
-                                             keys);
+                                             std::move(keys));
   }
 
   static void fill_snapshot(Node& node, const Node& peer, const TwoNodesOptions& options) {

@@ -1,11 +1,14 @@
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <memory>
 #include <optional>
+#include <utility>
 
 #include "base/device.h"
 #include "base/packet.h"
+#include "dataplane/coalescer.h"
 #include "dataplane/counters.h"
 #include "dataplane/event_queue.h"
 #include "dataplane/pipeline.h"
@@ -27,9 +30,10 @@ struct WorkDone {
 template <class Tun, class Udp>
 class Worker {
  public:
-  /// Packets a batch: enough to share the cost of a system call, few enough to keep our own queue
-  /// short. Only pages that packets touch become resident.
-  static constexpr std::size_t kBatch = 64;
+  /// Packets a batch, each of up to 64 KiB: enough to share the cost of a system call, few enough
+  /// to keep our own queue short. Only pages that packets touch become resident.
+  static constexpr std::size_t kTunBatch = 64;
+  static constexpr std::size_t kUdpBatch = 64;
   static constexpr std::size_t kTunsMax = 64;
 
   /// All are borrowed and outlive the worker.
@@ -42,8 +46,10 @@ class Worker {
   };
 
   explicit Worker(const Options& options)
-      : options_(options), packets_(std::make_unique_for_overwrite<Packet[]>(kBatch)) {
-    check(options.index + 1 <= UINT8_MAX);
+      : options_(options),
+        packets_(std::make_unique_for_overwrite<Packet[]>(std::max(kTunBatch, kUdpBatch))),
+        run_(std::make_unique_for_overwrite<Packet>()) {
+    check(options.index < kWorkersMax);
   }
 
   /// Serves one more network's interface; false when kTunsMax are served already, or the network
@@ -100,39 +106,66 @@ class Worker {
     }
   }
 
-  void write(Tun* tun, Bytes packet) {
+  void write(Tun* tun, const OutgoingPacket& packet) {
     if (tun == nullptr || !tun->write(packet)) drop(Drop::SendFailed);
   }
 
+  // --- from TUN towards peers ---
+
   void run_outbound(const Snapshot& snapshot, Instant now, const AttachedTun& from) {
-    const auto sender = static_cast<SenderId>(options_.index + 1);
-    const std::span<Packet> batch(packets_.get(), kBatch);
-    const std::size_t n = from.tun->read(batch);
-    std::size_t outgoing = 0;
-    for (Packet& packet : batch.first(n)) {
-      const OutboundVerdict verdict = outbound(snapshot, from.network, sender, now, packet);
-      if (const auto* send = std::get_if<SendDatagram>(&verdict)) {
-        outgoing_[outgoing++] = {packet.data(), send->to, static_cast<std::uint8_t>(send->ecn)};
-        report_sent(*send);
-      } else if (const auto* waits = std::get_if<NeedsSession>(&verdict)) {
-        push({.kind = EventQueue::Kind::Unrouted, .peer = waits->peer}, packet.data());
-      } else if (const auto* answer = std::get_if<AnswerToTun>(&verdict)) {
-        drop(answer->counted);
-        write(from.tun, packet.data());
-      } else {
-        drop(std::get_if<Dropped>(&verdict)->reason);
-      }
-    }
-    send(outgoing);
+    const std::span<Packet> batch(packets_.get(), kTunBatch);
+    const std::size_t n = from.tun->read(batch, left_);
+    for (std::size_t i = 0; i < n; ++i) handle_read(snapshot, now, from, left_[i], batch[i]);
+    flush_outgoing();
     done_.packets += n;
   }
 
-  void report_sent(const SendDatagram& sent) {
+  void handle_read(const Snapshot& snapshot, Instant now, const AttachedTun& from,
+                   const Offload& left, Packet& packet) {
+    const OutboundVerdict verdict = outbound(snapshot, from.network, sender(), now, left, packet);
+    if (const auto* send = std::get_if<SendDatagram>(&verdict)) {
+      outgoing_[outgoing_count_++] = {
+          .bytes = packet.data(), .to = send->to, .ecn = static_cast<std::uint8_t>(send->ecn)};
+      report_sent(send->reports);
+    } else if (const auto* many = std::get_if<SendSegments>(&verdict)) {
+      send_segments(*many);
+      report_sent(many->reports);
+    } else if (const auto* waits = std::get_if<NeedsSession>(&verdict)) {
+      hand_to_control(*waits, packet);
+    } else if (const auto* answer = std::get_if<AnswerToTun>(&verdict)) {
+      drop(answer->counted);
+      const Bytes part = packet.data();
+      write(from.tun, {.parts = std::span(&part, 1)});
+    } else {
+      drop(std::get_if<Dropped>(&verdict)->reason);
+    }
+  }
+
+  void report_sent(const SendReports& sent) {
     if (sent.first_ip) push({.kind = EventQueue::Kind::IpSent, .session = sent.session});
     if (sent.rekey_limit) push({.kind = EventQueue::Kind::Limit, .session = sent.session});
   }
 
-  void send(std::size_t n) {
+  /// At once, while what was sealed is in the processor's cache: one send is large already.
+  void send_segments(const SendSegments& many) {
+    flush_outgoing();
+    for (std::size_t next = 0; next < many.segments.count();) {
+      const SealedRun run = seal_segments(many, sender(), next, *run_);
+      if (run.segments == 0) {
+        drop(Drop::KeyExpired, many.segments.count() - next);
+        return;
+      }
+      next += run.segments;
+      outgoing_[outgoing_count_++] = {.bytes = run_->data(),
+                                      .to = many.to,
+                                      .ecn = static_cast<std::uint8_t>(many.ecn),
+                                      .segment_size = run.datagram_size};
+      flush_outgoing();
+    }
+  }
+
+  void flush_outgoing() {
+    const std::size_t n = std::exchange(outgoing_count_, 0);
     if (n == 0) return;
     drop(Drop::SendFailed, n - options_.udp->send(std::span(outgoing_).first(n)));
     while (const auto to = options_.udp->take_too_big()) {
@@ -140,29 +173,52 @@ class Worker {
     }
   }
 
+  void hand_to_control(const NeedsSession& waits, Packet& packet) {
+    const EventQueue::Notice notice{.kind = EventQueue::Kind::Unrouted, .peer = waits.peer};
+    if (!waits.segments) return push(notice, packet.data());
+    for (std::size_t i = 0; i < waits.segments->count(); ++i) {
+      const MutableBytes segment = run_->read_area().first(waits.segments->size(i));
+      waits.segments->write(i, segment);
+      const auto inner = parse_inner(segment);
+      check(inner.has_value());
+      if (complete_checksum(segment, *inner)) push(notice, segment);
+    }
+  }
+
+  // --- from UDP towards the interfaces ---
+
   void run_inbound(const Snapshot& snapshot, Instant now) {
-    const std::span<Packet> batch(packets_.get(), kBatch);
+    const std::span<Packet> batch(packets_.get(), kUdpBatch);
     const std::size_t n = options_.udp->receive(batch, meta_);
     reported_.reset();
-    for (std::size_t i = 0; i < n; ++i) handle_received(snapshot, now, meta_[i], batch[i]);
+    for (std::size_t i = 0; i < n; ++i) {
+      MutableBytes rest = batch[i].data();
+      const std::size_t stride = meta_[i].segment_size == 0 ? rest.size() : meta_[i].segment_size;
+      do {
+        const MutableBytes datagram = rest.first(std::min(stride, rest.size()));
+        rest = rest.subspan(datagram.size());
+        handle_received(snapshot, now, meta_[i], datagram);
+      } while (!rest.empty());
+    }
+    flush_run();
     done_.packets += n;
   }
 
   void handle_received(const Snapshot& snapshot, Instant now, const ReceivedMeta& meta,
-                       Packet& packet) {
+                       MutableBytes datagram) {
     const auto ecn = static_cast<Ecn>(meta.ecn & 3U);
-    const InboundVerdict verdict = inbound(snapshot, now, meta.from, ecn, packet);
+    const InboundVerdict verdict = inbound(snapshot, now, meta.from, ecn, datagram);
     if (verdict.report) report_received(*verdict.report, meta.from);
     if (verdict.rekey_limit) {
       push({.kind = EventQueue::Kind::Limit, .session = *verdict.rekey_limit});
     }
     if (const auto* to_tun = std::get_if<WriteToTun>(&verdict.action)) {
-      write(find_tun(to_tun->network), packet.data());
+      join_run(to_tun->network, {datagram, to_tun->inner, to_tun->checksum_partial});
     } else if (const auto* frame = std::get_if<ControlFrame>(&verdict.action)) {
       push({.kind = EventQueue::Kind::Frame, .session = frame->session, .endpoint = meta.from},
-           packet.data());
+           datagram);
     } else if (std::holds_alternative<ToEngine>(verdict.action)) {
-      push({.kind = EventQueue::Kind::Datagram, .endpoint = meta.from}, packet.data());
+      push({.kind = EventQueue::Kind::Datagram, .endpoint = meta.from}, datagram);
     } else {
       drop(std::get_if<Dropped>(&verdict.action)->reason);
     }
@@ -175,12 +231,32 @@ class Worker {
     push({.kind = EventQueue::Kind::Received, .session = session, .endpoint = from});
   }
 
+  void join_run(NetworkSlot network, const ReceivedPacket& packet) {
+    if (run_network_ == network && coalescer_.append(packet)) return;
+    flush_run();
+    Tun* tun = find_tun(network);
+    if (tun == nullptr) return drop(Drop::SendFailed);
+    run_network_ = network;
+    coalescer_.start(packet, tun->offloads());
+  }
+
+  void flush_run() {
+    if (!coalescer_.empty()) write(find_tun(run_network_), coalescer_.finish());
+  }
+
+  SenderId sender() const { return static_cast<SenderId>(options_.index + 1); }
+
   Options options_;
   std::array<AttachedTun, kTunsMax> tuns_{};
   std::size_t tun_count_ = 0;
   std::unique_ptr<Packet[]> packets_;
-  std::array<ReceivedMeta, kBatch> meta_{};
-  std::array<OutgoingDatagram, kBatch> outgoing_{};
+  std::unique_ptr<Packet> run_;  ///< segments, sealed or on their way to control
+  std::array<Offload, kTunBatch> left_{};
+  std::array<ReceivedMeta, kUdpBatch> meta_{};
+  std::array<OutgoingDatagrams, kTunBatch> outgoing_{};
+  std::size_t outgoing_count_ = 0;
+  Coalescer coalescer_;
+  NetworkSlot run_network_;
   std::optional<ReceivedEvent> reported_;
   WorkDone done_;
 };

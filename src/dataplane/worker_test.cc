@@ -15,22 +15,39 @@ using test::kNetwork;
 using test::TwoNodes;
 
 struct FakeTun {
-  std::deque<ByteVector> to_read;
+  struct Readable {
+    ByteVector bytes;
+    Offload left{};
+  };
+  struct Written {
+    ByteVector bytes;
+    Offload offload;
+    std::size_t parts = 0;
+    std::size_t header_size = 0;
+  };
+  std::deque<Readable> to_read;
   std::vector<ByteVector> written;
+  std::vector<Written> writes;
+  TunOffloads takes{};
   bool refuses = false;
 
-  std::size_t read(std::span<Packet> packets) {
+  TunOffloads offloads() const { return takes; }
+  std::size_t read(std::span<Packet> packets, std::span<Offload> left) {
     std::size_t n = 0;
     for (; n < packets.size() && !to_read.empty(); ++n) {
-      copy_bytes(packets[n].read_area(), to_read.front());
-      packets[n].resize(to_read.front().size());
+      copy_bytes(packets[n].read_area(), to_read.front().bytes);
+      packets[n].resize(to_read.front().bytes.size());
+      left[n] = to_read.front().left;
       to_read.pop_front();
     }
     return n;
   }
-  bool write(Bytes packet) {
+  bool write(const OutgoingPacket& packet) {
     if (refuses) return false;
-    written.push_back(to_vector(packet));
+    ByteVector joined;
+    for (const Bytes part : packet.parts) append(joined, part);
+    written.push_back(joined);
+    writes.push_back({joined, packet.offload, packet.parts.size(), packet.header_size});
     return true;
   }
 };
@@ -40,6 +57,7 @@ struct FakeUdp {
     ByteVector bytes;
     Endpoint peer;
     std::uint8_t ecn = 0;
+    std::uint16_t segment_size = 0;
   };
   std::deque<Datagram> to_receive;
   std::vector<Datagram> sent;
@@ -53,16 +71,17 @@ struct FakeUdp {
       const Datagram& next = to_receive.front();
       copy_bytes(packets[n].read_area(), next.bytes);
       packets[n].resize(next.bytes.size());
-      meta[n] = {next.peer, next.ecn};
+      meta[n] = {next.peer, next.ecn, next.segment_size};
       to_receive.pop_front();
     }
     return n;
   }
-  std::size_t send(std::span<const OutgoingDatagram> batch) {
+  std::size_t send(std::span<const OutgoingDatagrams> batch) {
     batches.push_back(batch.size());
     const std::size_t n = std::min(batch.size(), accepts);
-    for (const OutgoingDatagram& d : batch.first(n))
-      sent.push_back({to_vector(d.bytes), d.to, d.ecn});
+    for (const OutgoingDatagrams& d : batch.first(n)) {
+      sent.push_back({to_vector(d.bytes), d.to, d.ecn, d.segment_size});
+    }
     return n;
   }
   std::optional<Endpoint> take_too_big() {
@@ -116,7 +135,8 @@ class WorkerTest : public testing::Test {
   /// Moves what alice sent to bob.
   void carry() {
     for (auto& datagram : alice_.udp.sent) {
-      bob_.udp.to_receive.push_back({datagram.bytes, nodes_.alice.endpoint, datagram.ecn});
+      bob_.udp.to_receive.push_back(
+          {datagram.bytes, nodes_.alice.endpoint, datagram.ecn, datagram.segment_size});
     }
     alice_.udp.sent.clear();
   }
@@ -130,7 +150,7 @@ TEST_F(WorkerTest, CarriesPacketsFromTunToTun) {
   std::vector<ByteVector> want;
   for (std::size_t i = 0; i < 200; ++i) {
     want.push_back(packet(i * 6, i % 2 == 1));
-    alice_.tun.to_read.push_back(want.back());
+    alice_.tun.to_read.push_back({want.back()});
   }
   std::size_t packets = 0;
   while (const std::size_t n = alice_.worker.run_once(at_second(1)).packets) packets += n;
@@ -158,7 +178,7 @@ TEST_F(WorkerTest, NothingToDo) {
 TEST_F(WorkerTest, WaitsForTheFirstSnapshot) {
   Side side;
   side.worker.attach(kNetwork, &side.tun);
-  side.tun.to_read.push_back(packet(10));
+  side.tun.to_read.push_back({packet(10)});
   EXPECT_EQ(side.worker.run_once(at_second(1)).packets, 0U);
   EXPECT_EQ(side.tun.to_read.size(), 1U) << "left in the device";
   side.publish(nodes_.alice.snapshot);
@@ -166,7 +186,7 @@ TEST_F(WorkerTest, WaitsForTheFirstSnapshot) {
 }
 
 TEST_F(WorkerTest, IsIdleBetweenBatches) {
-  alice_.tun.to_read.push_back(packet(10));
+  alice_.tun.to_read.push_back({packet(10)});
   (void)alice_.worker.run_once(at_second(1));
   alice_.publish(nodes_.alice.snapshot);
   EXPECT_EQ(alice_.snapshots.collect(), 0U);
@@ -175,7 +195,7 @@ TEST_F(WorkerTest, IsIdleBetweenBatches) {
 TEST_F(WorkerTest, OuterEcnFollowsTheInnerAndComesBack) {
   auto options = nodes_.alice_to_bob();
   options.traffic_class = 2;
-  alice_.tun.to_read.push_back(ip_packet(options, ByteVector(9)));
+  alice_.tun.to_read.push_back({ip_packet(options, ByteVector(9))});
   (void)alice_.worker.run_once(at_second(1));
   ASSERT_EQ(alice_.udp.sent.size(), 1U);
   EXPECT_EQ(alice_.udp.sent[0].ecn, 2);
@@ -245,7 +265,7 @@ TEST_F(WorkerTest, PacketsWithoutASessionGoToControl) {
   snapshot.peers[0].send = nullptr;
   alice_.publish(snapshot);
   const ByteVector original = packet(700);
-  alice_.tun.to_read.push_back(original);
+  alice_.tun.to_read.push_back({original});
   EXPECT_TRUE(alice_.worker.run_once(at_second(1)).events);
   const auto unrouted = alice_.take<UnroutedEvent>();
   ASSERT_EQ(unrouted.size(), 1U);
@@ -255,7 +275,7 @@ TEST_F(WorkerTest, PacketsWithoutASessionGoToControl) {
 }
 
 TEST_F(WorkerTest, TooBigIsAnsweredAtTheTunItCameFrom) {
-  alice_.tun.to_read.push_back(packet(1390));
+  alice_.tun.to_read.push_back({packet(1390)});
   (void)alice_.worker.run_once(at_second(1));
   ASSERT_EQ(alice_.tun.written.size(), 1U);
   EXPECT_EQ(test::get16(alice_.tun.written[0], 20), 0x0304U);
@@ -264,7 +284,7 @@ TEST_F(WorkerTest, TooBigIsAnsweredAtTheTunItCameFrom) {
 }
 
 TEST_F(WorkerTest, WhatTheDevicesRefuseIsCounted) {
-  for (int i = 0; i < 10; ++i) alice_.tun.to_read.push_back(packet(10));
+  for (int i = 0; i < 10; ++i) alice_.tun.to_read.push_back({packet(10)});
   alice_.udp.accepts = 7;
   alice_.udp.too_big = {nodes_.bob.endpoint};
   EXPECT_TRUE(alice_.worker.run_once(at_second(1)).events);
@@ -294,7 +314,7 @@ TEST_F(WorkerTest, LimitsAreReported) {
   const TwoNodes strict({.limits = {.rekey = 4, .reject = 1000}});
   alice_.publish(strict.alice.snapshot);
   bob_.publish(strict.bob.snapshot);
-  for (int i = 0; i < 10; ++i) alice_.tun.to_read.push_back(packet(20));
+  for (int i = 0; i < 10; ++i) alice_.tun.to_read.push_back({packet(20)});
   (void)alice_.worker.run_once(at_second(1));
   const auto sent = alice_.take<LimitEvent>();
   ASSERT_EQ(sent.size(), 1U);
@@ -314,15 +334,15 @@ TEST_F(WorkerTest, ServesSeveralNetworksAndForgetsOne) {
   snapshot.networks.push_back(snapshot.networks[0]);
   snapshot.networks[1].slot = NetworkSlot{7};
   alice_.publish(snapshot);
-  alice_.tun.to_read.push_back(packet(1));
-  second.to_read.push_back(packet(2));
+  alice_.tun.to_read.push_back({packet(1)});
+  second.to_read.push_back({packet(2)});
   EXPECT_EQ(alice_.worker.run_once(at_second(1)).packets, 2U);
   EXPECT_EQ(alice_.udp.sent.size(), 2U);
 
   alice_.worker.detach(kNetwork);
   alice_.worker.detach(NetworkSlot{99});
-  alice_.tun.to_read.push_back(packet(3));
-  second.to_read.push_back(packet(4));
+  alice_.tun.to_read.push_back({packet(3)});
+  second.to_read.push_back({packet(4)});
   EXPECT_EQ(alice_.worker.run_once(at_second(1)).packets, 1U);
   EXPECT_EQ(alice_.tun.to_read.size(), 1U);
 
@@ -331,6 +351,124 @@ TEST_F(WorkerTest, ServesSeveralNetworksAndForgetsOne) {
   carry();
   (void)bob_.worker.run_once(at_second(1));
   EXPECT_EQ(bob_.drops.read(Drop::SendFailed), 3U);
+}
+
+// One packet of 60 KB from alice's kernel arrives as one at bob's.
+TEST_F(WorkerTest, ALargePacketStaysOneFromKernelToKernel) {
+  bob_.tun.takes = {.checksum = true, .tcp = true, .udp = true};
+  for (const bool is_v6 : {false, true}) {
+    for (const bool is_tcp : {true, false}) {
+      const auto large = test::large_packet({.ip = nodes_.alice_to_bob(is_v6),
+                                             .is_tcp = is_tcp,
+                                             .payload_size = 60000,
+                                             .segment_size = 1300});
+      alice_.tun.to_read.push_back({large.bytes, large.left});
+      (void)alice_.worker.run_once(at_second(1));
+      ASSERT_EQ(alice_.udp.sent.size(), 1U) << "one send";
+      const std::size_t header = large.bytes.size() - large.payload.size();
+      EXPECT_EQ(alice_.udp.sent[0].segment_size, 1300 + header + wire::kDataOverhead);
+      carry();
+      (void)bob_.worker.run_once(at_second(1));
+      ASSERT_EQ(bob_.tun.writes.size(), 1U);
+      EXPECT_EQ(to_hex(bob_.tun.writes[0].bytes), to_hex(large.bytes));
+      EXPECT_TRUE(bob_.tun.writes[0].offload == large.left);
+      EXPECT_EQ(bob_.tun.writes[0].header_size, header);
+      bob_.tun.writes.clear();
+    }
+  }
+  EXPECT_EQ(alice_.dropped_in_all() + bob_.dropped_in_all(), 0U);
+}
+
+TEST_F(WorkerTest, SegmentsOfAnySizeFitTheirSends) {
+  constexpr std::uint16_t kSizes[] = {7, 100, 536, 1340};
+  for (const std::uint16_t segment_size : kSizes) {
+    const auto large = test::large_packet(
+        {.ip = nodes_.alice_to_bob(), .payload_size = 30000, .segment_size = segment_size});
+    alice_.tun.to_read.push_back({large.bytes, large.left});
+  }
+  (void)alice_.worker.run_once(at_second(1));
+  for (const auto& sent : alice_.udp.sent) {
+    EXPECT_LE(sent.bytes.size(), kRunBytesMax);
+    EXPECT_LE(sent.bytes.size(), kRunSegmentsMax * sent.segment_size);
+  }
+  carry();
+  while (bob_.worker.run_once(at_second(1)).packets != 0) {}
+  std::size_t payload = 0;
+  for (const auto& written : bob_.tun.written) payload += written.size() - 40;
+  EXPECT_EQ(payload, 4 * 30000U);
+}
+
+// Whatever one of the datagrams that arrive together is, the others are delivered.
+TEST_F(WorkerTest, AForgedDatagramHarmsNoOther) {
+  constexpr std::size_t kCount = 44;
+  for (std::size_t forged = 0; forged < kCount; ++forged) {
+    const auto large = test::large_packet(
+        {.ip = nodes_.alice_to_bob(), .payload_size = kCount * 1300, .segment_size = 1300});
+    alice_.tun.to_read.push_back({large.bytes, large.left});
+    (void)alice_.worker.run_once(at_second(1));
+    ASSERT_EQ(alice_.udp.sent.size(), 1U);
+    auto& sent = alice_.udp.sent[0];
+    sent.bytes[forged * sent.segment_size + 700] ^= std::byte{1};
+    carry();
+    bob_.tun.written.clear();
+    (void)bob_.worker.run_once(at_second(1));
+    ASSERT_EQ(bob_.tun.written.size(), kCount - 1);
+    for (std::size_t i = 0; i + 1 < kCount; ++i) {
+      const std::size_t from = (i < forged ? i : i + 1) * 1300;
+      EXPECT_TRUE(equal_bytes(Bytes(bob_.tun.written[i]).subspan(40),
+                              Bytes(large.payload).subspan(from, 1300)));
+    }
+  }
+  EXPECT_EQ(bob_.drops.read(Drop::BadTag), kCount);
+}
+
+TEST_F(WorkerTest, ALargePacketThatIsTooBigIsAnsweredOnce) {
+  const auto large = test::large_packet(
+      {.ip = nodes_.alice_to_bob(), .payload_size = 30000, .segment_size = 1350});
+  alice_.tun.to_read.push_back({large.bytes, large.left});
+  (void)alice_.worker.run_once(at_second(1));
+  ASSERT_EQ(alice_.tun.written.size(), 1U);
+  EXPECT_EQ(test::get16(alice_.tun.written[0], 20), 0x0304U);
+  EXPECT_EQ(test::get16(alice_.tun.written[0], 26), 1380U);
+  EXPECT_EQ(test::get16(alice_.tun.written[0], 30), 1390U) << "it quotes the first segment";
+  EXPECT_TRUE(alice_.udp.sent.empty());
+}
+
+TEST_F(WorkerTest, ALargePacketWithoutASessionGoesToControlInPieces) {
+  Snapshot snapshot = nodes_.alice.snapshot;
+  snapshot.peers[0].send = nullptr;
+  alice_.publish(snapshot);
+  const auto large =
+      test::large_packet({.ip = nodes_.alice_to_bob(), .payload_size = 3000, .segment_size = 1000});
+  alice_.tun.to_read.push_back({large.bytes, large.left});
+  (void)alice_.worker.run_once(at_second(1));
+  const auto unrouted = alice_.take<UnroutedEvent>();
+  ASSERT_EQ(unrouted.size(), 3U);
+  for (const UnroutedEvent& event : unrouted) {
+    EXPECT_EQ(event.packet.size(), 1040U);
+    EXPECT_EQ(test::slow_transport_sum(nodes_.alice.ip4, nodes_.bob.ip4, 6,
+                                       Bytes(event.packet).subspan(20)),
+              0xffff)
+        << "control sends whole checksums";
+  }
+}
+
+// The kernel leaves the checksums of tunnels inside the packet to us too: nobody behind us would
+// know where they are.
+TEST_F(WorkerTest, ChecksumsThatOnlyOurKernelKnowsAreFinishedHere) {
+  const ByteVector original = packet(400);
+  Offload left{.checksum_partial = true, .checksum_start = 100, .checksum_offset = 6};
+  alice_.tun.to_read.push_back({original, left});
+  left.checksum_start = 420;
+  alice_.tun.to_read.push_back({original, left});
+  (void)alice_.worker.run_once(at_second(1));
+  EXPECT_EQ(alice_.drops.read(Drop::BadInner), 1U) << "a place outside the packet";
+  carry();
+  (void)bob_.worker.run_once(at_second(1));
+  ASSERT_EQ(bob_.tun.written.size(), 1U);
+  ByteVector want = original;
+  test::set16(want, 106, 0xffffU - test::slow_sum(Bytes(original).subspan(100)));
+  EXPECT_EQ(to_hex(bob_.tun.written[0]), to_hex(want));
 }
 
 TEST_F(WorkerTest, TakesSoManyTunsAndNoMore) {

@@ -264,7 +264,7 @@ void Link::pump_paths() {
 void Link::make_pair(session::Session::PairMade made) {
   Pair pair;
   pair.keypair = std::make_unique<dataplane::Keypair>(
-      dataplane::Keypair::Options{made.local, made.remote, made.suite}, made.keys);
+      dataplane::Keypair::Options{made.local, made.remote, made.suite}, std::move(made.keys));
   pair.epoch = made.epoch;
   pair.usable = made.initiator;
   if (!made.initiator) pair.answered_to = responding_to_;

@@ -241,7 +241,14 @@ Result<void> Netlink::set_link_up(int ifindex, const LinkOptions& options) {
   body.ifi_change = IFF_UP;
   mnl_attr_put_u32(up.header, IFLA_MTU, options.mtu_bytes);
   mnl_attr_put_u32(up.header, IFLA_TXQLEN, options.queue_packets);
-  return acknowledge(up.header);
+  if (auto done = acknowledge(up.header); !done) return done;
+  if (options.gso_size_max == 0) return {};
+  // Best effort, alone: kernels differ in what they allow, and it only makes sends fuller.
+  Request gso(RTM_NEWLINK, 0);
+  gso.body<ifinfomsg>().ifi_index = ifindex;
+  mnl_attr_put_u32(gso.header, IFLA_GSO_MAX_SIZE, options.gso_size_max);
+  static_cast<void>(acknowledge(gso.header));
+  return {};
 }
 
 Result<void> Netlink::set_link_down(int ifindex) {

@@ -40,6 +40,7 @@ struct Route4 {
 struct LinkOptions {
   std::uint16_t mtu_bytes = 0;
   std::uint32_t queue_packets = 0;  ///< txqueuelen: how many packets may wait for our read()
+  std::uint32_t gso_size_max = 0;  ///< largest packet that stands for many; 0 = the kernel's choice
 };
 
 /// Configures interfaces and looks at the machine's addresses and routes, in the network namespace

@@ -30,6 +30,8 @@ void turn_around(MutableBytes ip) {
   std::swap_ranges(ip.begin() + 20, ip.begin() + 22, ip.begin() + 22);
 }
 
+bool write_whole(Tun& tun, Bytes packet) { return tun.write({.parts = std::span(&packet, 1)}); }
+
 TEST(Tun, TakesTheFirstFreeName) {
   const TestNamespace ns;
   auto first = Tun::open("");
@@ -78,25 +80,28 @@ TEST(Tun, CarriesPacketsBothWays) {
   auto socket = UdpSocket::open(0);
   std::vector<std::string> payloads;
   for (int i = 0; i < 100; ++i) payloads.push_back("packet " + std::to_string(i));
-  std::vector<OutgoingDatagram> batch;
+  std::vector<OutgoingDatagrams> batch;
   for (const std::string& p : payloads) batch.push_back({as_bytes(p), {kTheirs, 9}, 0});
   ASSERT_EQ(socket->send(batch), batch.size());
 
   const auto packets = std::make_unique<std::array<Packet, 64>>();
   std::array<ReceivedMeta, 64> meta;
+  std::array<Offload, 64> left;
   std::size_t seen = 0;
   while (seen < payloads.size() && wait_readable(tun->fd())) {
-    const std::size_t n = tun->read(*packets);
+    const std::size_t n = tun->read(*packets, left);
     for (std::size_t i = 0; i < n; ++i) {
       Packet& packet = (*packets)[i];
       ASSERT_EQ(packet.data()[0], std::byte{0x45});
       ASSERT_EQ(as_text(packet.data().subspan(28)), payloads[seen++]);
       turn_around(packet.data());
-      EXPECT_TRUE(tun->write(packet.data()));
+      EXPECT_TRUE(left[i] == Offload{}) << "nothing was offered to the kernel";
+      EXPECT_TRUE(write_whole(*tun, packet.data()));
     }
   }
-  EXPECT_EQ(tun->read(*packets), 0U);
-  EXPECT_EQ(tun->read({}), 0U);
+  EXPECT_EQ(tun->read(*packets, left), 0U);
+  EXPECT_EQ(tun->read({}, left), 0U);
+  EXPECT_EQ(tun->read(*packets, {}), 0U);
   for (seen = 0; seen < payloads.size() && wait_readable(socket->fd());) {
     const std::size_t n = socket->receive(*packets, meta);
     for (std::size_t i = 0; i < n; ++i) {
@@ -106,17 +111,95 @@ TEST(Tun, CarriesPacketsBothWays) {
   }
 }
 
+// Sent as one, carried as one where the kernel does that, and received whole again.
+TEST(Tun, LargePacketsBothWays) {
+  const TestNamespace ns;
+  auto queues = Tun::open_queues("", {.tcp = true, .udp = true});
+  ASSERT_TRUE(queues);
+  Tun& tun = queues->front();
+  EXPECT_TRUE(tun.offloads().checksum && tun.offloads().tcp) << "every kernel since 2.6.27";
+  ASSERT_NO_FATAL_FAILURE(bring_up(tun));
+  auto socket = UdpSocket::open(0, {.segment = true, .group = true});
+  constexpr std::size_t kSize = 1000;
+  constexpr std::size_t kCount = 44;
+  ByteVector payload(kSize * kCount);
+  for (std::size_t i = 0; i < payload.size(); ++i) payload[i] = static_cast<std::byte>(i * 3 / 7);
+  const OutgoingDatagrams run{payload, {kTheirs, 9}, 0, kSize};
+  ASSERT_EQ(socket->send(std::span(&run, 1)), 1U);
+
+  const auto packets = std::make_unique<std::array<Packet, 64>>();
+  std::array<Offload, 64> left;
+  std::size_t carried = 0;
+  while (carried < payload.size() && wait_readable(tun.fd())) {
+    const std::size_t n = tun.read(*packets, left);
+    for (std::size_t i = 0; i < n; ++i) {
+      const MutableBytes packet = (*packets)[i].data();
+      carried += packet.size() - 28;
+      EXPECT_EQ(left[i].segmentation == Segmentation::Udp, tun.offloads().udp);
+      EXPECT_EQ(left[i].segment_size, tun.offloads().udp ? kSize : 0U);
+      if (left[i].checksum_partial) {
+        EXPECT_EQ(left[i].checksum_start, 20);
+        EXPECT_EQ(left[i].checksum_offset, 6);
+      }
+      turn_around(packet);
+      // In parts that have nothing to do with the segments.
+      const Bytes parts[] = {packet.first(33), packet.subspan(33, 9), packet.subspan(42)};
+      EXPECT_TRUE(tun.write({.parts = parts, .header_size = 28, .offload = left[i]}));
+    }
+  }
+  std::array<ReceivedMeta, 64> meta;
+  ByteVector got;
+  while (got.size() < payload.size() && wait_readable(socket->fd())) {
+    const std::size_t n = socket->receive(*packets, meta);
+    for (std::size_t i = 0; i < n; ++i) {
+      EXPECT_TRUE(meta[i].segment_size == 0 || meta[i].segment_size == kSize);
+      append(got, (*packets)[i].data());
+    }
+  }
+  EXPECT_EQ(got, payload);
+}
+
+TEST(Tun, SeveralQueuesAreOneInterface) {
+  const TestNamespace ns;
+  auto queues = Tun::open_queues("room", {.tcp = true, .udp = true, .queues = 3});
+  ASSERT_TRUE(queues) << queues.error().what;
+  ASSERT_EQ(queues->size(), 3U);
+  ASSERT_NO_FATAL_FAILURE(bring_up(queues->front()));
+  // Many flows, so that the kernel uses every queue.
+  std::vector<UdpSocket> sockets;
+  for (int i = 0; i < 60; ++i) {
+    sockets.push_back(std::move(*UdpSocket::open(0)));
+    const OutgoingDatagrams out{as_bytes("x"), {kTheirs, 9}, 0};
+    ASSERT_EQ(sockets.back().send(std::span(&out, 1)), 1U);
+  }
+  const auto packets = std::make_unique<std::array<Packet, 64>>();
+  std::array<Offload, 64> left;
+  std::size_t total = 0;
+  for (Tun& queue : *queues) {
+    EXPECT_EQ(queue.ifindex(), queues->front().ifindex());
+    EXPECT_TRUE(queue.offloads() == queues->front().offloads());
+    const std::size_t n = queue.read(*packets, left);
+    EXPECT_GT(n, 0U);
+    total += n;
+  }
+  EXPECT_EQ(total, sockets.size());
+  queues->erase(queues->begin());
+  EXPECT_NE(::if_nametoindex("room"), 0U);
+  queues->clear();
+  EXPECT_EQ(::if_nametoindex("room"), 0U) << "it goes away with its last queue";
+}
+
 TEST(Tun, TheKernelRefusesGarbage) {
   const TestNamespace ns;
   auto tun = Tun::open("");
   ByteVector packet(40);
   packet[0] = std::byte{0x45};
-  EXPECT_FALSE(tun->write(packet)) << "the interface is down";
+  EXPECT_FALSE(write_whole(*tun, packet)) << "the interface is down";
   ASSERT_NO_FATAL_FAILURE(bring_up(*tun));
-  EXPECT_TRUE(tun->write(packet));  // the kernel drops it later, silently
+  EXPECT_TRUE(write_whole(*tun, packet));  // the kernel drops it later, silently
   packet[0] = std::byte{0x00};
-  EXPECT_FALSE(tun->write(packet));
-  EXPECT_FALSE(tun->write({}));
+  EXPECT_FALSE(write_whole(*tun, packet));
+  EXPECT_FALSE(write_whole(*tun, {}));
 }
 
 /// Runs `body` in a child, because it gives rights up for good; returns its exit code.

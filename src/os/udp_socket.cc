@@ -2,6 +2,7 @@
 
 #include <netinet/in.h>
 #include <netinet/ip.h>
+#include <netinet/udp.h>
 #include <sys/socket.h>
 
 #include <array>
@@ -19,6 +20,9 @@ constexpr std::size_t kBatchMax = 64;
 /// A burst at 10 Gbit/s for 3 ms; the default of 208 KiB drops during a scheduler's pause.
 constexpr int kBufferBytes = 4 << 20;
 constexpr int kEcnMask = 3;
+/// What one UDP_SEGMENT send takes: UDP_MAX_SEGMENTS of Linux before 6.9, and an IPv4 datagram.
+constexpr std::size_t kSegmentsMax = 64;
+constexpr std::size_t kSegmentedBytesMax = 65507;
 
 Result<void> set_option(int fd, int level, int option, int value, std::string_view name) {
   if (::setsockopt(fd, level, option, &value, sizeof value) == 0) return {};
@@ -58,36 +62,62 @@ Result<void> configure(int fd, bool ipv4_only) {
   return {};
 }
 
-/// Room for one int of ancillary data, aligned for its header.
+/// Room for the ECN bits and a segment size, aligned for their headers.
 union Control {
   std::array<std::byte, CMSG_SPACE(sizeof(int)) * 2> bytes;
   cmsghdr align;
 };
 
-std::uint8_t received_ecn(msghdr& header) {
-  for (cmsghdr* c = CMSG_FIRSTHDR(&header); c != nullptr; c = CMSG_NXTHDR(&header, c)) {
-    const bool v4 = c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_TOS;
-    const bool v6 = c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_TCLASS;
-    // IPv4 brings one byte, IPv6 an int.
-    if (v4) return static_cast<std::uint8_t>(*CMSG_DATA(c) & kEcnMask);
-    if (v6 && c->cmsg_len >= CMSG_LEN(sizeof(int))) {
-      int value = 0;
-      std::copy_n(CMSG_DATA(c), sizeof value, reinterpret_cast<unsigned char*>(&value));
-      return static_cast<std::uint8_t>(value & kEcnMask);
-    }
-  }
-  return 0;
+template <class T>
+T value_of(const cmsghdr* c) {
+  T value{};
+  std::copy_n(CMSG_DATA(c), sizeof value, reinterpret_cast<unsigned char*>(&value));
+  return value;
 }
 
-void attach_ecn(msghdr& header, Control& control, bool v6, int ecn) {
-  control = {};
-  header.msg_control = control.bytes.data();
-  header.msg_controllen = CMSG_SPACE(sizeof(int));
-  cmsghdr* c = CMSG_FIRSTHDR(&header);
-  c->cmsg_level = v6 ? IPPROTO_IPV6 : IPPROTO_IP;
-  c->cmsg_type = v6 ? IPV6_TCLASS : IP_TOS;
-  c->cmsg_len = CMSG_LEN(sizeof(int));
-  std::copy_n(reinterpret_cast<const unsigned char*>(&ecn), sizeof ecn, CMSG_DATA(c));
+void read_control(msghdr& header, ReceivedMeta& meta) {
+  for (cmsghdr* c = CMSG_FIRSTHDR(&header); c != nullptr; c = CMSG_NXTHDR(&header, c)) {
+    const bool is_int = c->cmsg_len >= CMSG_LEN(sizeof(int));
+    if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_TOS) {
+      // IPv4 brings one byte, IPv6 an int.
+      meta.ecn = static_cast<std::uint8_t>(*CMSG_DATA(c) & kEcnMask);
+    } else if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_TCLASS && is_int) {
+      meta.ecn = static_cast<std::uint8_t>(value_of<int>(c) & kEcnMask);
+    } else if (c->cmsg_level == SOL_UDP && c->cmsg_type == UDP_GRO && is_int) {
+      meta.segment_size = static_cast<std::uint16_t>(value_of<int>(c));
+    }
+  }
+}
+
+/// Writes ancillary data, one piece behind the other.
+class ControlWriter {
+ public:
+  ControlWriter(msghdr& header, Control& control) : header_(&header), control_(&control) {
+    control = {};
+  }
+  template <class T>
+  void add(int level, int type, T value) {
+    header_->msg_control = control_->bytes.data();
+    header_->msg_controllen = used_ + CMSG_SPACE(sizeof value);
+    auto* c = reinterpret_cast<cmsghdr*>(control_->bytes.data() + used_);
+    c->cmsg_level = level;
+    c->cmsg_type = type;
+    c->cmsg_len = CMSG_LEN(sizeof value);
+    std::copy_n(reinterpret_cast<const unsigned char*>(&value), sizeof value, CMSG_DATA(c));
+    used_ += CMSG_SPACE(sizeof value);
+  }
+
+ private:
+  msghdr* header_;
+  Control* control_;
+  std::size_t used_ = 0;
+};
+
+/// How many datagrams an entry is.
+std::size_t datagrams_of(const OutgoingDatagrams& entry) {
+  return entry.segment_size == 0
+             ? 1
+             : (entry.bytes.size() + entry.segment_size - 1) / entry.segment_size;
 }
 
 }  // namespace
@@ -97,29 +127,39 @@ struct UdpSocket::Batch {
   std::array<iovec, kBatchMax> vectors{};
   std::array<SocketAddress, kBatchMax> addresses{};
   std::array<Control, kBatchMax> controls{};
+  // While sending: the entries of message i are entries[first[i]] up to entries[first[i + 1]].
+  std::span<const OutgoingDatagrams> entries;
+  std::array<std::size_t, kBatchMax + 1> first{};
+  std::array<std::uint16_t, kBatchMax> segment_sizes{};
+  std::size_t messages = 0;
 };
 
-UdpSocket::UdpSocket(UniqueFd socket, std::uint16_t port, bool ipv4_only)
+UdpSocket::UdpSocket(UniqueFd socket, std::uint16_t port, bool ipv4_only,
+                     const UdpSettings& settings)
     : socket_(std::move(socket)),
       port_(port),
       ipv4_only_(ipv4_only),
+      settings_(settings),
       batch_(std::make_unique<Batch>()) {}
 UdpSocket::UdpSocket(UdpSocket&&) noexcept = default;
 UdpSocket& UdpSocket::operator=(UdpSocket&&) noexcept = default;
 UdpSocket::~UdpSocket() = default;
 
-Result<UdpSocket> UdpSocket::open(std::uint16_t port) {
-  auto dual = open_family(port, false);
+Result<UdpSocket> UdpSocket::open(std::uint16_t port, const UdpSettings& settings) {
+  auto dual = open_family(port, false, settings);
   // No IPv6 in the kernel, or none on any interface.
   if (!dual && (dual.error().os == EAFNOSUPPORT || dual.error().os == EADDRNOTAVAIL)) {
-    return open_family(port, true);
+    return open_family(port, true, settings);
   }
   return dual;
 }
 
-Result<UdpSocket> UdpSocket::open_ipv4(std::uint16_t port) { return open_family(port, true); }
+Result<UdpSocket> UdpSocket::open_ipv4(std::uint16_t port, const UdpSettings& settings) {
+  return open_family(port, true, settings);
+}
 
-Result<UdpSocket> UdpSocket::open_family(std::uint16_t port, bool ipv4_only) {
+Result<UdpSocket> UdpSocket::open_family(std::uint16_t port, bool ipv4_only,
+                                         const UdpSettings& settings) {
   const int family = ipv4_only ? AF_INET : AF_INET6;
   UniqueFd socket(::socket(family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_UDP));
   if (!socket) return fail_errno("UDP socket", errno);
@@ -139,7 +179,15 @@ Result<UdpSocket> UdpSocket::open_family(std::uint16_t port, bool ipv4_only) {
     return fail_errno("getsockname", errno);
   }
   const auto endpoint = to_endpoint(bound.storage, bound.length);
-  return UdpSocket(std::move(socket), endpoint ? endpoint->port : port, ipv4_only);
+  UdpSettings granted = settings;
+  if (settings.group) {
+    granted.group = set_option(socket.fd(), SOL_UDP, UDP_GRO, 1, "UDP_GRO").has_value();
+  }
+  if (settings.segment) {
+    // Zero changes nothing; a kernel that does not know the option says so.
+    granted.segment = set_option(socket.fd(), SOL_UDP, UDP_SEGMENT, 0, "UDP_SEGMENT").has_value();
+  }
+  return UdpSocket(std::move(socket), endpoint ? endpoint->port : port, ipv4_only, granted);
 }
 
 std::size_t UdpSocket::receive(std::span<Packet> packets, std::span<ReceivedMeta> meta) {
@@ -173,43 +221,86 @@ std::size_t UdpSocket::receive(std::span<Packet> packets, std::span<ReceivedMeta
       copy_bytes(packets[kept].read_area(), packets[i].data().first(size));
     }
     packets[kept].resize(size);
-    meta[kept++] = {.from = *from, .ecn = received_ecn(header)};
+    meta[kept] = {.from = *from};
+    read_control(header, meta[kept++]);
   }
   return kept;
 }
 
-std::size_t UdpSocket::send(std::span<const OutgoingDatagram> batch) {
+std::size_t UdpSocket::send(std::span<const OutgoingDatagrams> batch) {
   std::size_t taken = 0;
   bool blocked = false;
   while (taken < batch.size() && !blocked) {
-    const std::size_t n = std::min(batch.size() - taken, kBatchMax);
-    taken += send_some(batch.subspan(taken, n), blocked);
+    prepare(batch.subspan(taken));
+    taken += batch_->first[send_prepared(blocked)];
   }
   return taken;
 }
 
-/// One or more system calls for at most kBatchMax datagrams; returns how many were taken.
-std::size_t UdpSocket::send_some(std::span<const OutgoingDatagram> batch, bool& blocked) {
-  for (std::size_t i = 0; i < batch.size(); ++i) {
-    const OutgoingDatagram& datagram = batch[i];
-    batch_->addresses[i] = to_socket_address(datagram.to, !ipv4_only_);
-    // sendmsg(2) reads only, but its iovec serves readv(2) too.
-    batch_->vectors[i] = {const_cast<std::byte*>(datagram.bytes.data()),  // NOLINT
-                          datagram.bytes.size()};
-    msghdr& header = batch_->headers[i].msg_hdr;
-    header = {};
-    header.msg_name = &batch_->addresses[i].storage;
-    header.msg_namelen = batch_->addresses[i].length;
-    header.msg_iov = &batch_->vectors[i];
-    header.msg_iovlen = 1;
-    if (datagram.ecn != 0) {
-      attach_ecn(header, batch_->controls[i], datagram.to.address.is_v6(), datagram.ecn & kEcnMask);
+/// How many entries from the front go into one message.
+std::size_t UdpSocket::joinable(std::span<const OutgoingDatagrams> batch) const {
+  const OutgoingDatagrams& head = batch[0];
+  if (!settings_.segment || head.segment_size != 0 || head.bytes.empty()) return 1;
+  std::size_t n = 1;
+  std::size_t bytes = head.bytes.size();
+  // All of one size, but the last, which may be shorter.
+  while (n < std::min(batch.size(), kSegmentsMax) &&
+         batch[n - 1].bytes.size() == head.bytes.size()) {
+    const OutgoingDatagrams& next = batch[n];
+    bytes += next.bytes.size();
+    if (next.segment_size != 0 || next.bytes.empty() || next.bytes.size() > head.bytes.size() ||
+        next.to != head.to || next.ecn != head.ecn || bytes > kSegmentedBytesMax) {
+      break;
     }
+    ++n;
   }
+  return n;
+}
+
+void UdpSocket::prepare(std::span<const OutgoingDatagrams> batch) {
+  Batch& b = *batch_;
+  b.entries = batch.first(std::min(batch.size(), kBatchMax));
+  b.messages = 0;
+  b.first[0] = 0;
+  for (std::size_t at = 0; at < b.entries.size();) {
+    const OutgoingDatagrams& head = b.entries[at];
+    const std::size_t n = joinable(b.entries.subspan(at));
+    const std::size_t m = b.messages++;
+    b.addresses[m] = to_socket_address(head.to, !ipv4_only_);
+    for (std::size_t i = at; i < at + n; ++i) {
+      const Bytes bytes = b.entries[i].bytes;
+      // sendmsg(2) reads only, but its iovec serves readv(2) too.
+      b.vectors[i] = {const_cast<std::byte*>(bytes.data()), bytes.size()};  // NOLINT
+    }
+    msghdr& header = b.headers[m].msg_hdr;
+    header = {};
+    header.msg_name = &b.addresses[m].storage;
+    header.msg_namelen = b.addresses[m].length;
+    header.msg_iov = &b.vectors[at];
+    header.msg_iovlen = n;
+    ControlWriter control(header, b.controls[m]);
+    if (head.ecn != 0) {
+      const bool v6 = head.to.address.is_v6();
+      control.add(v6 ? IPPROTO_IPV6 : IPPROTO_IP, v6 ? IPV6_TCLASS : IP_TOS, head.ecn & kEcnMask);
+    }
+    b.segment_sizes[m] = n > 1                    ? static_cast<std::uint16_t>(head.bytes.size())
+                         : datagrams_of(head) > 1 ? head.segment_size
+                                                  : std::uint16_t{0};
+    if (b.segment_sizes[m] != 0) control.add(SOL_UDP, UDP_SEGMENT, b.segment_sizes[m]);
+    at += n;
+    b.first[b.messages] = at;
+  }
+}
+
+std::size_t UdpSocket::send_prepared(bool& blocked) {
   std::size_t taken = 0;
-  while (taken < batch.size()) {
+  while (taken < batch_->messages) {
+    if (batch_->segment_sizes[taken] != 0 && !settings_.segment) {
+      send_one_by_one(taken++);
+      continue;
+    }
     const int n = ::sendmmsg(socket_.fd(), &batch_->headers[taken],
-                             static_cast<unsigned>(batch.size() - taken), MSG_NOSIGNAL);
+                             static_cast<unsigned>(batch_->messages - taken), MSG_NOSIGNAL);
     if (n > 0) {
       taken += static_cast<std::size_t>(n);
       continue;
@@ -219,11 +310,43 @@ std::size_t UdpSocket::send_some(std::span<const OutgoingDatagram> batch, bool& 
       blocked = true;
       break;
     }
-    if (errno == EMSGSIZE) too_big_ = batch[taken].to;
-    ++send_failures_;
-    ++taken;
+    refused(taken++, errno);
   }
   return taken;
+}
+
+/// A message for many datagrams is refused for reasons of its own (EINVAL: one of them is above the
+/// MTU; EIO: the interface cannot checksum them), so its datagrams get their chance alone.
+void UdpSocket::refused(std::size_t message, int error) {
+  if (batch_->segment_sizes[message] != 0) {
+    if (error == EIO || error == EOPNOTSUPP) settings_.segment = false;
+    send_one_by_one(message);
+    return;
+  }
+  if (error == EMSGSIZE) too_big_ = batch_->entries[batch_->first[message]].to;
+  ++send_failures_;
+}
+
+void UdpSocket::send_one_by_one(std::size_t message) {
+  const msghdr& whole = batch_->headers[message].msg_hdr;
+  for (std::size_t i = batch_->first[message]; i < batch_->first[message + 1]; ++i) {
+    const OutgoingDatagrams& entry = batch_->entries[i];
+    const std::size_t stride = entry.segment_size == 0 ? entry.bytes.size() : entry.segment_size;
+    for (Bytes rest = entry.bytes; !rest.empty();
+         rest = rest.subspan(std::min(stride, rest.size()))) {
+      const Bytes one = rest.first(std::min(stride, rest.size()));
+      iovec vector{const_cast<std::byte*>(one.data()), one.size()};  // NOLINT
+      msghdr header = whole;
+      header.msg_iov = &vector;
+      header.msg_iovlen = 1;
+      // The segment size is the last piece of ancillary data.
+      header.msg_controllen -= CMSG_SPACE(sizeof(std::uint16_t));
+      if (header.msg_controllen == 0) header.msg_control = nullptr;
+      if (::sendmsg(socket_.fd(), &header, MSG_NOSIGNAL) >= 0) continue;
+      if (errno == EMSGSIZE) too_big_ = entry.to;
+      ++send_failures_;
+    }
+  }
 }
 
 std::optional<Endpoint> UdpSocket::take_too_big() { return std::exchange(too_big_, std::nullopt); }

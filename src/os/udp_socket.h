@@ -12,6 +12,12 @@
 
 namespace ipop::os {
 
+/// What to ask the kernel for. Each is given up alone where the kernel has it not.
+struct UdpSettings {
+  bool segment = false;  ///< many datagrams to one place in one send (UDP_SEGMENT)
+  bool group = false;    ///< many datagrams from one place in one buffer (UDP_GRO)
+};
+
 /// The daemon's UDP port: one socket for both families (IPv4 alone where the kernel has no IPv6),
 /// never blocking, never fragmenting (path MTU discovery on), with ECN bits in both directions.
 /// Which source address a datagram leaves from is the kernel's routing decision. One thread, except
@@ -19,9 +25,9 @@ namespace ipop::os {
 class UdpSocket {
  public:
   /// Binds to every address of the machine. `port` 0 = any free one. Busy when it is taken.
-  static Result<UdpSocket> open(std::uint16_t port);
+  static Result<UdpSocket> open(std::uint16_t port, const UdpSettings& settings = {});
   /// As open() on a kernel without IPv6.
-  static Result<UdpSocket> open_ipv4(std::uint16_t port);
+  static Result<UdpSocket> open_ipv4(std::uint16_t port, const UdpSettings& settings = {});
 
   UdpSocket(UdpSocket&&) noexcept;
   UdpSocket& operator=(UdpSocket&&) noexcept;
@@ -31,15 +37,18 @@ class UdpSocket {
   int fd() const { return socket_.fd(); }
   bool ipv4_only() const { return ipv4_only_; }
 
-  /// Reads up to the smaller span's number of datagrams into packets[i] and meta[i]; returns how
-  /// many, 0 = would block. Datagrams from port 0 or from an address that no Endpoint can name
-  /// are skipped.
+  /// Reads up to the smaller span's number of buffers into packets[i] and meta[i]; returns how
+  /// many, 0 = would block. A buffer holds one datagram, or several of one size from one sender.
+  /// Datagrams from port 0 or from an address that no Endpoint can name are skipped.
   std::size_t receive(std::span<Packet> packets, std::span<ReceivedMeta> meta);
 
-  /// Sends from the front, in order; returns how many were taken, fewer than all only when the
-  /// kernel's buffer is full. A datagram that the kernel refuses for itself (no route, firewall,
-  /// IPv6 on an IPv4-only socket) counts as taken and lost, as it would be on the way.
-  std::size_t send(std::span<const OutgoingDatagram> batch);
+  /// Sends from the front, in order; returns how many entries were taken, fewer than all only when
+  /// the kernel's buffer is full. What the kernel refuses for itself (no route, firewall, IPv6 on
+  /// an IPv4-only socket) counts as taken and lost, as it would be on the way. Neighbours that one
+  /// send can take together go together.
+  std::size_t send(std::span<const OutgoingDatagrams> batch);
+  /// What the kernel granted, until it refuses once.
+  const UdpSettings& settings() const { return settings_; }
 
   /// The destination of a datagram that was above the path's MTU (EMSGSIZE), once; the latest one
   /// when there were many.
@@ -50,13 +59,21 @@ class UdpSocket {
 
  private:
   struct Batch;  // message headers, far too large for this header
-  UdpSocket(UniqueFd socket, std::uint16_t port, bool ipv4_only);
-  static Result<UdpSocket> open_family(std::uint16_t port, bool ipv4_only);
-  std::size_t send_some(std::span<const OutgoingDatagram> batch, bool& blocked);
+  UdpSocket(UniqueFd socket, std::uint16_t port, bool ipv4_only, const UdpSettings& settings);
+  static Result<UdpSocket> open_family(std::uint16_t port, bool ipv4_only,
+                                       const UdpSettings& settings);
+  /// Fills message headers from the front of `batch`.
+  void prepare(std::span<const OutgoingDatagrams> batch);
+  std::size_t joinable(std::span<const OutgoingDatagrams> batch) const;
+  /// Sends what prepare() filled; returns how many messages were taken.
+  std::size_t send_prepared(bool& blocked);
+  void refused(std::size_t message, int error);
+  void send_one_by_one(std::size_t message);
 
   UniqueFd socket_;
   std::uint16_t port_ = 0;
   bool ipv4_only_ = false;
+  UdpSettings settings_;
   std::unique_ptr<Batch> batch_;
   std::optional<Endpoint> too_big_;
   std::uint64_t send_failures_ = 0;

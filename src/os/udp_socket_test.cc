@@ -33,7 +33,8 @@ std::vector<Received> receive(UdpSocket& socket, std::size_t count) {
   std::array<ReceivedMeta, 80> meta;
   std::vector<Received> out;
   while (out.size() < count && wait_readable(socket.fd())) {
-    const std::size_t n = socket.receive(*packets, meta);
+    const std::size_t n = socket.receive(
+        std::span(*packets).first(std::min<std::size_t>(count - out.size(), 80)), meta);
     for (std::size_t i = 0; i < n; ++i) out.push_back({to_vector((*packets)[i].data()), meta[i]});
   }
   EXPECT_EQ(out.size(), count);
@@ -48,7 +49,7 @@ TEST(UdpSocket, BothFamiliesOverOneSocket) {
   EXPECT_NE(a->port(), 0);
   EXPECT_FALSE(a->ipv4_only());
   for (const bool v6 : {false, true}) {
-    const OutgoingDatagram out{as_bytes("hello"), v6 ? local6(b->port()) : local4(b->port()), 0};
+    const OutgoingDatagrams out{as_bytes("hello"), v6 ? local6(b->port()) : local4(b->port()), 0};
     EXPECT_EQ(a->send(std::span(&out, 1)), 1U);
     const auto got = receive(*b, 1);
     ASSERT_EQ(got.size(), 1U);
@@ -66,7 +67,7 @@ TEST(UdpSocket, CarriesEcnBothWays) {
   auto four = UdpSocket::open_ipv4(0);
   ASSERT_TRUE(a && b && four);
   for (UdpSocket* to : {&*b, &*four}) {
-    std::vector<OutgoingDatagram> batch;
+    std::vector<OutgoingDatagrams> batch;
     for (std::uint8_t ecn = 0; ecn < 4; ++ecn) {
       batch.push_back({as_bytes("4"), local4(to->port()), ecn});
       if (!to->ipv4_only()) batch.push_back({as_bytes("6"), local6(to->port()), ecn});
@@ -88,7 +89,7 @@ TEST(UdpSocket, BatchesLongerThanTheArraysKeepOrder) {
   ASSERT_TRUE(a && b);
   SeededRng rng(1);
   std::vector<ByteVector> payloads(200);
-  std::vector<OutgoingDatagram> batch;
+  std::vector<OutgoingDatagrams> batch;
   for (ByteVector& payload : payloads) {
     payload.resize(rng.below(1400));  // also empty ones
     rng.fill(payload);
@@ -105,7 +106,7 @@ TEST(UdpSocket, LargestDatagram) {
   auto a = UdpSocket::open(0);
   auto b = UdpSocket::open(0);
   const ByteVector large(65507, std::byte{7});
-  const OutgoingDatagram out{large, local4(b->port()), 0};
+  const OutgoingDatagrams out{large, local4(b->port()), 0};
   EXPECT_EQ(a->send(std::span(&out, 1)), 1U);
   EXPECT_EQ(receive(*b, 1).at(0).bytes, large);
 }
@@ -128,9 +129,9 @@ TEST(UdpSocket, RefusedOnesAreSkippedAndTheRestGoes) {
   auto a = UdpSocket::open(0);
   auto b = UdpSocket::open(0);
   const ByteVector large(1473, std::byte{1});  // 1 above 1500 with its headers
-  const OutgoingDatagram good{as_bytes("good"), local4(b->port()), 0};
-  const OutgoingDatagram fits{Bytes(large).first(1472), local4(b->port()), 0};
-  const OutgoingDatagram batch[] = {
+  const OutgoingDatagrams good{as_bytes("good"), local4(b->port()), 0};
+  const OutgoingDatagrams fits{Bytes(large).first(1472), local4(b->port()), 0};
+  const OutgoingDatagrams batch[] = {
       {as_bytes("x"), *Endpoint::parse("192.0.2.1:9"), 0},  // no route
       good,
       {as_bytes("x"), *Endpoint::parse("[2001:db8::1]:9"), 0},
@@ -151,18 +152,97 @@ TEST(UdpSocket, RefusedOnesAreSkippedAndTheRestGoes) {
   EXPECT_EQ(a->take_too_big(), local4(b->port()));
   EXPECT_EQ(a->take_too_big(), std::nullopt);
 
-  const OutgoingDatagram large6{Bytes(large).first(1453), local6(b->port()), 0};
+  const OutgoingDatagrams large6{Bytes(large).first(1453), local6(b->port()), 0};
   EXPECT_EQ(a->send(std::span(&large6, 1)), 1U);
   EXPECT_EQ(a->take_too_big(), local6(b->port()));
+}
+
+/// A buffer's datagrams, one by one.
+std::vector<ByteVector> datagrams_of(const Received& received) {
+  std::vector<ByteVector> out;
+  const std::size_t stride =
+      received.meta.segment_size == 0 ? received.bytes.size() : received.meta.segment_size;
+  for (Bytes rest = received.bytes; !rest.empty();) {
+    const Bytes one = rest.first(std::min(stride, rest.size()));
+    out.push_back(to_vector(one));
+    rest = rest.subspan(one.size());
+  }
+  return out;
+}
+
+// Whatever the kernel joins and splits, every receiver gets its datagrams, whole and in order.
+TEST(UdpSocket, ManyInOneSendAndOneReceive) {
+  const TestNamespace ns;
+  for (const bool segment : {false, true}) {
+    for (const bool group : {false, true}) {
+      SCOPED_TRACE(testing::Message() << segment << group);
+      auto a = UdpSocket::open(0, {.segment = segment, .group = group});
+      auto b = UdpSocket::open(0, {.segment = segment, .group = group});
+      auto c = UdpSocket::open_ipv4(0, {.segment = segment, .group = group});
+      ASSERT_TRUE(a && b && c);
+      EXPECT_EQ(a->settings().segment, segment);
+      EXPECT_EQ(a->settings().group, group);
+      SeededRng rng(7);
+      std::vector<ByteVector> payloads;
+      std::vector<OutgoingDatagrams> batch;
+      std::vector<ByteVector> want_b;
+      std::vector<ByteVector> want_c;
+      // Sizes that repeat, fall and rise; now and then another receiver, mark or a ready run.
+      for (std::size_t i = 0; i < 300; ++i) {
+        const std::size_t size = i % 90 < 70 ? 1200 : 1200 - i % 7 + i % 3;
+        ByteVector bytes(i % 50 == 49 ? 5 * 700 + 123 : size);
+        rng.fill(bytes);
+        payloads.push_back(std::move(bytes));
+      }
+      for (std::size_t i = 0; i < payloads.size(); ++i) {
+        const bool to_c = i % 11 == 10;
+        const std::uint16_t run = i % 50 == 49 ? 700 : 0;
+        batch.push_back({payloads[i], to_c ? local4(c->port()) : local6(b->port()),
+                         static_cast<std::uint8_t>(i % 100 == 3 ? 1 : 0), run});
+        Received whole{payloads[i], {}};
+        whole.meta.segment_size = run;
+        for (auto& one : datagrams_of(whole)) (to_c ? want_c : want_b).push_back(one);
+      }
+      EXPECT_EQ(a->send(batch), batch.size());
+      for (auto& [socket, want] : {std::pair(&*b, &want_b), std::pair(&*c, &want_c)}) {
+        std::vector<ByteVector> got;
+        while (got.size() < want->size() && wait_readable(socket->fd())) {
+          for (const Received& r : receive(*socket, 1)) {
+            for (auto& one : datagrams_of(r)) got.push_back(std::move(one));
+          }
+        }
+        EXPECT_EQ(got, *want);
+      }
+      EXPECT_EQ(a->send_failures(), 0U);
+    }
+  }
+}
+
+// A run for which the path is too small is no loss of those of its datagrams that fit.
+TEST(UdpSocket, ARunThatIsTooBigGoesOneByOne) {
+  const TestNamespace ns;
+  auto netlink = Netlink::open();
+  ASSERT_TRUE(netlink->set_mtu(kLoopback, 1500));
+  auto a = UdpSocket::open(0, {.segment = true});
+  auto b = UdpSocket::open(0);
+  const ByteVector payload(1473 * 3 + 100, std::byte{5});
+  const OutgoingDatagrams run{payload, local4(b->port()), 2, 1473};
+  EXPECT_EQ(a->send(std::span(&run, 1)), 1U);
+  const auto got = receive(*b, 1);
+  EXPECT_EQ(got.at(0).bytes.size(), 100U) << "the last one fits";
+  EXPECT_EQ(got.at(0).meta.ecn, 2);
+  EXPECT_EQ(a->send_failures(), 3U);
+  EXPECT_EQ(a->take_too_big(), local4(b->port()));
+  EXPECT_TRUE(a->settings().segment) << "which is no fault of the kernel's";
 }
 
 TEST(UdpSocket, AClosedPortDoesNotStopTheSocket) {
   const TestNamespace ns;
   auto a = UdpSocket::open(0);
   auto b = UdpSocket::open(0);
-  const OutgoingDatagram batch[] = {{as_bytes("x"), local4(1), 0},
-                                    {as_bytes("x"), local6(1), 0},
-                                    {as_bytes("y"), local4(b->port()), 0}};
+  const OutgoingDatagrams batch[] = {{as_bytes("x"), local4(1), 0},
+                                     {as_bytes("x"), local6(1), 0},
+                                     {as_bytes("y"), local4(b->port()), 0}};
   for (int i = 0; i < 3; ++i) EXPECT_EQ(a->send(batch), std::size(batch));
   receive(*b, 3);
 }
@@ -184,8 +264,8 @@ TEST(UdpSocket, AFullBufferStopsTheBatch) {
   ASSERT_TRUE(netlink->add_address(index, *Ipv4::parse("10.9.0.1"), 24));
   auto a = UdpSocket::open(0);
   const ByteVector payload(1300);
-  const std::vector<OutgoingDatagram> batch(
-      20000, OutgoingDatagram{payload, *Endpoint::parse("10.9.0.2:9"), 0});
+  const std::vector<OutgoingDatagrams> batch(
+      20000, OutgoingDatagrams{payload, *Endpoint::parse("10.9.0.2:9"), 0});
   const std::size_t taken = a->send(batch);
   EXPECT_GT(taken, 500U) << "the buffer was not enlarged";
   EXPECT_LT(taken, batch.size());
@@ -211,8 +291,8 @@ TEST(UdpSocket, Ipv4OnlySkipsIpv6) {
   auto b = UdpSocket::open_ipv4(0);
   ASSERT_TRUE(a && b);
   EXPECT_TRUE(a->ipv4_only());
-  const OutgoingDatagram batch[] = {{as_bytes("6"), local6(b->port()), 1},
-                                    {as_bytes("4"), local4(b->port()), 1}};
+  const OutgoingDatagrams batch[] = {{as_bytes("6"), local6(b->port()), 1},
+                                     {as_bytes("4"), local4(b->port()), 1}};
   EXPECT_EQ(a->send(batch), 2U);
   const auto got = receive(*b, 1);
   EXPECT_EQ(as_text(got.at(0).bytes), "4");
@@ -226,8 +306,8 @@ TEST(UdpSocket, WorksWhereIpv6IsSwitchedOff) {
   auto a = UdpSocket::open(0);
   auto b = UdpSocket::open(0);
   ASSERT_TRUE(a && b);
-  const OutgoingDatagram batch[] = {{as_bytes("6"), local6(b->port()), 0},
-                                    {as_bytes("4"), local4(b->port()), 0}};
+  const OutgoingDatagrams batch[] = {{as_bytes("6"), local6(b->port()), 0},
+                                     {as_bytes("4"), local4(b->port()), 0}};
   EXPECT_EQ(a->send(batch), 2U);
   EXPECT_EQ(as_text(receive(*b, 1).at(0).bytes), "4");
 }
