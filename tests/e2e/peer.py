@@ -6,6 +6,8 @@
     peer.py hear ADDRESS PORT                  prints one line "SOURCE TEXT" for each UDP datagram
     peer.py say SOURCE TARGET PORT TEXT        one UDP datagram with that (any) source address
     peer.py noise ADDRESS PORT COUNT SEED      random datagrams, many with our first bytes
+    peer.py names ADDRESS ANSWER               a DNS server: every name has that IPv4 address and no
+                                               other; prints each name it is asked for
 """
 import hashlib
 import random
@@ -75,6 +77,24 @@ def noise(address, port, count, seed):
             except ConnectionRefusedError:
                 pass
     print("done", flush=True)
+
+
+def names(address, answer):
+    with socket.socket(family(address), socket.SOCK_DGRAM) as server:
+        server.bind((address, 53))
+        print("ready", flush=True)
+        while True:
+            query, sender = server.recvfrom(2000)
+            labels, at = [], 12
+            while query[at]:
+                labels.append(query[at + 1:at + 1 + query[at]].decode())
+                at += 1 + query[at]
+            question = query[12:at + 5]
+            print(".".join(labels), flush=True)
+            is_a = question[-4:] == struct.pack("!HH", 1, 1)
+            record = struct.pack("!HHHIH", 0xC00C, 1, 1, 60, 4) + socket.inet_aton(answer)
+            server.sendto(query[:2] + struct.pack("!HHHHH", 0x8180, 1, is_a, 0, 0) + question +
+                          record * is_a, sender)
 
 
 if __name__ == "__main__":
