@@ -6,11 +6,11 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <filesystem>
 #include <sstream>
 #include <thread>
 
 #include "control/codec.h"
+#include "os/test_support.h"
 
 namespace ipop::cli {
 namespace {
@@ -21,8 +21,6 @@ using namespace control;  // NOLINT(google-build-using-namespace)
 class FakeDaemon {
  public:
   explicit FakeDaemon(std::vector<std::string> scripts) {
-    std::string name = (std::filesystem::temp_directory_path() / "ipop-run-XXXXXX").string();
-    folder_ = ::mkdtemp(name.data());
     listener_ = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     sockaddr_un address{};
     address.sun_family = AF_UNIX;
@@ -38,12 +36,11 @@ class FakeDaemon {
     ::shutdown(listener_, SHUT_RDWR);  // wakes an accept that nobody came to
     thread_.join();
     ::close(listener_);
-    std::filesystem::remove_all(folder_);
   }
   FakeDaemon(const FakeDaemon&) = delete;
   FakeDaemon& operator=(const FakeDaemon&) = delete;
 
-  std::string path() const { return folder_ + "/s"; }
+  std::string path() const { return folder_ / "s"; }
   /// Only after as many runs as there are scripts.
   std::vector<Request> asked() {
     if (thread_.joinable()) thread_.join();
@@ -62,7 +59,7 @@ class FakeDaemon {
     ::close(client);
   }
 
-  std::string folder_;
+  os::TestFolder folder_;
   int listener_ = -1;
   std::vector<Request> asked_;
   std::jthread thread_;

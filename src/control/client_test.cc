@@ -7,12 +7,12 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <filesystem>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "control/codec.h"
+#include "os/test_support.h"
 
 namespace ipop::control {
 namespace {
@@ -21,8 +21,6 @@ namespace {
 class FakeDaemon {
  public:
   FakeDaemon() {
-    std::string name = (std::filesystem::temp_directory_path() / "ipop-client-XXXXXX").string();
-    folder_ = ::mkdtemp(name.data());
     listener_ = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     sockaddr_un address{};
     address.sun_family = AF_UNIX;
@@ -34,13 +32,12 @@ class FakeDaemon {
   ~FakeDaemon() {
     if (thread_.joinable()) thread_.join();
     if (listener_ >= 0) ::close(listener_);
-    std::filesystem::remove_all(folder_);
   }
   FakeDaemon(const FakeDaemon&) = delete;
   FakeDaemon& operator=(const FakeDaemon&) = delete;
 
-  std::string path() const { return folder_ + "/s"; }
-  const std::string& folder() const { return folder_; }
+  std::string path() const { return folder_ / "s"; }
+  std::string folder() const { return folder_.path(); }
   /// The socket file stays, as after a crash.
   void die() {
     ::close(listener_);
@@ -63,7 +60,7 @@ class FakeDaemon {
   }
 
  private:
-  std::string folder_;
+  os::TestFolder folder_;
   int listener_ = -1;
   std::string heard_;
   std::jthread thread_;

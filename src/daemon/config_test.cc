@@ -1,12 +1,13 @@
 #include "daemon/config.h"
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
 #include <string>
 #include <string_view>
+
+#include "os/test_support.h"
 
 namespace ipop::daemon {
 namespace {
@@ -157,14 +158,12 @@ TEST(Config, LongUnknownKey) {
 }
 
 TEST(Config, Files) {
-  const auto folder =
-      std::filesystem::temp_directory_path() / ("ipop-config-" + std::to_string(::getpid()));
-  std::filesystem::create_directories(folder);
+  const os::TestFolder folder;
   const auto path = folder / "ipopd.toml";
   DaemonConfig config;
   EXPECT_TRUE(load_config(path, false, config));
   EXPECT_FALSE(load_config(path, true, config));
-  EXPECT_FALSE(load_config(folder, false, config)) << "a folder";
+  EXPECT_FALSE(load_config(folder.path(), false, config)) << "a folder";
   std::ofstream(path) << "listen = 7\n";
   ASSERT_TRUE(load_config(path, true, config));
   EXPECT_EQ(config.listen, std::uint16_t{7});
@@ -174,7 +173,6 @@ TEST(Config, Files) {
   EXPECT_TRUE(bad.error().starts_with(path.string() + ":2:")) << bad.error();
   std::ofstream(path) << std::string(300 * 1024, '#');
   EXPECT_FALSE(load_config(path, true, config)) << "too large";
-  std::filesystem::remove_all(folder);
 }
 
 TEST(Config, LogLevels) {

@@ -3,16 +3,15 @@
 #include <gtest/gtest.h>
 #include <poll.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include <cerrno>
-#include <filesystem>
 #include <optional>
 #include <string>
 #include <thread>
 
 #include "control/client.h"
 #include "control/codec.h"
+#include "os/test_support.h"
 
 namespace ipop::daemon {
 namespace {
@@ -24,20 +23,15 @@ const std::string kStatusLine = encode(Request(StatusRequest{}));
 class Server : public testing::Test {
  protected:
   void SetUp() override {
-    std::string name = (std::filesystem::temp_directory_path() / "ipop-server-XXXXXX").string();
-    folder_ = ::mkdtemp(name.data());
     auto listener = os::UnixListener::open(path());
     ASSERT_TRUE(listener) << listener.error().what;
     auto server = ControlServer::create(*std::move(listener));
     ASSERT_TRUE(server) << server.error().what;
     server_.emplace(*std::move(server));
   }
-  void TearDown() override {
-    server_.reset();
-    std::filesystem::remove_all(folder_);
-  }
+  void TearDown() override { server_.reset(); }
 
-  std::string path() const { return folder_ + "/ipopd.sock"; }
+  std::string path() const { return folder_ / "ipopd.sock"; }
   os::UniqueFd connect() const {
     auto fd = os::connect_unix(path());
     EXPECT_TRUE(fd);
@@ -79,7 +73,7 @@ class Server : public testing::Test {
   std::optional<ControlServer> server_;
 
  private:
-  std::string folder_;
+  os::TestFolder folder_;
 };
 
 ControlError error_in(const std::string& line) {

@@ -1,7 +1,6 @@
 #include "daemon/options.h"
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
@@ -9,19 +8,15 @@
 #include <string>
 #include <vector>
 
+#include "os/test_support.h"
+
 namespace ipop::daemon {
 namespace {
 
 /// A folder with a configuration file, so that the machine's own has no say.
 class Options : public testing::Test {
  protected:
-  void SetUp() override {
-    folder_ =
-        std::filesystem::temp_directory_path() / ("ipop-options-" + std::to_string(::getpid()));
-    std::filesystem::create_directories(folder_);
-    write("");
-  }
-  void TearDown() override { std::filesystem::remove_all(folder_); }
+  void SetUp() override { write(""); }
 
   std::string path() const { return (folder_ / "ipopd.toml").string(); }
   void write(const std::string& toml) const { std::ofstream(path()) << toml; }
@@ -33,7 +28,7 @@ class Options : public testing::Test {
   }
 
  private:
-  std::filesystem::path folder_;
+  os::TestFolder folder_;
 };
 
 TEST_F(Options, Defaults) {

@@ -14,7 +14,7 @@
 
 #include "os/unique_fd.h"
 
-/// What several tests of this folder need; included by tests alone.
+/// What tests of this folder and of the edges need; included by tests alone.
 namespace ipop::os {
 
 /// A folder of mode 0700 that goes away with the object.
