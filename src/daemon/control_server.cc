@@ -13,6 +13,9 @@ namespace ipop::daemon {
 namespace {
 
 constexpr std::uint64_t kListenerToken = 0;  // ClientIds begin with 1
+constexpr std::uint64_t kPauseToken = UINT64_MAX;
+/// Somebody else's descriptors become free without a sign.
+constexpr Duration kAcceptPause = std::chrono::seconds(1);
 /// Rounds of one process(), so that busy clients cannot keep the control thread here.
 constexpr int kRoundsMax = 4;
 constexpr int kAcceptsMax = 16;
@@ -52,7 +55,11 @@ Result<ControlServer> ControlServer::create(os::UnixListener listener) {
   if (!poller) return std::unexpected(poller.error());
   const auto added = poller->add(listener.fd(), kListenerToken, os::Interest::Read);
   if (!added) return std::unexpected(added.error());
-  return ControlServer(std::move(listener), *std::move(poller));
+  auto pause = os::Timer::open();
+  if (!pause) return std::unexpected(pause.error());
+  const auto watched = poller->add(pause->fd(), kPauseToken, os::Interest::Read);
+  if (!watched) return std::unexpected(watched.error());
+  return ControlServer(std::move(listener), *std::move(poller), *std::move(pause));
 }
 
 std::vector<Incoming> ControlServer::process() {
@@ -67,6 +74,7 @@ std::vector<Incoming> ControlServer::process() {
 
 void ControlServer::handle(const os::Ready& ready, std::vector<Incoming>& out) {
   if (ready.token == kListenerToken) return accept_all();
+  if (ready.token == kPauseToken) return resume_listening();
   const auto it = clients_.find(ready.token);
   if (it == clients_.end()) return;  // dropped earlier in this batch
   // Input that has ended is not watched any more, so this is a hang-up: nobody reads either.
@@ -80,7 +88,9 @@ void ControlServer::handle(const os::Ready& ready, std::vector<Incoming>& out) {
 
 void ControlServer::accept_all() {
   for (int i = 0; i < kAcceptsMax; ++i) {
-    auto socket = listener_.accept();
+    auto accepted = listener_.accept();
+    if (!accepted) return pause_listening();
+    std::optional<os::UniqueFd>& socket = *accepted;
     if (!socket) return;
     if (clients_.size() >= kClientsMax) make_room();
     if (clients_.size() >= kClientsMax) {
@@ -92,6 +102,22 @@ void ControlServer::accept_all() {
     const std::uint64_t id = next_id_++;
     if (!poller_.add(socket->fd(), id, os::Interest::Read)) continue;
     clients_[id].socket = *std::move(socket);
+  }
+}
+
+void ControlServer::pause_listening() {
+  // Should this fail, for lack of kernel memory, the listener stays watched: busy, but not deaf.
+  listening_ = !poller_.modify(listener_.fd(), kListenerToken, os::Interest::None);
+  if (!listening_) pause_.set(kAcceptPause);
+}
+
+void ControlServer::resume_listening() {
+  if (listening_) return;
+  listening_ = poller_.modify(listener_.fd(), kListenerToken, os::Interest::Read).has_value();
+  if (listening_) {
+    pause_.clear();
+  } else {
+    pause_.set(kAcceptPause);
   }
 }
 
@@ -210,6 +236,7 @@ void ControlServer::drop(Clients::iterator it, std::vector<Incoming>* out) {
   }
   poller_.remove(it->second.socket.fd());
   clients_.erase(it);
+  resume_listening();
 }
 
 }  // namespace ipop::daemon

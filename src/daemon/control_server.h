@@ -12,6 +12,7 @@
 #include "base/id.h"
 #include "control/schema.h"
 #include "os/poller.h"
+#include "os/timer.h"
 #include "os/unique_fd.h"
 #include "os/unix_socket.h"
 
@@ -34,6 +35,9 @@ struct Incoming {
 ///
 ///   receiving ──line──▶ working ──finish()──▶ sending ──▶ closed
 ///       └──── bad line: answered here ────────────┘
+///
+/// While no descriptor is left for another client, the listener is not looked at until a client
+/// goes or a second has passed: it would be readable all the time.
 ///
 /// Clients are local and have passed the socket's permissions, but may be slow or broken: each has
 /// a bounded share of memory, and one that does not read is dropped.
@@ -70,10 +74,12 @@ class ControlServer {
   };
   using Clients = std::map<std::uint64_t, Client>;
 
-  ControlServer(os::UnixListener listener, os::Poller poller)
-      : listener_(std::move(listener)), poller_(std::move(poller)) {}
+  ControlServer(os::UnixListener listener, os::Poller poller, os::Timer pause)
+      : listener_(std::move(listener)), poller_(std::move(poller)), pause_(std::move(pause)) {}
 
   void accept_all();
+  void pause_listening();
+  void resume_listening();
   void make_room();
   void handle(const os::Ready& ready, std::vector<Incoming>& out);
   void receive(Clients::iterator it, std::vector<Incoming>& out);
@@ -86,6 +92,8 @@ class ControlServer {
 
   os::UnixListener listener_;
   os::Poller poller_;
+  os::Timer pause_;  ///< until the listener is looked at again
+  bool listening_ = true;
   Clients clients_;
   std::uint64_t next_id_ = 1;
 };

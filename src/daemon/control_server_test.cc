@@ -1,7 +1,9 @@
 #include "daemon/control_server.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <poll.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 
 #include <cerrno>
@@ -74,6 +76,24 @@ class Server : public testing::Test {
 
  private:
   os::TestFolder folder_;
+};
+
+/// Until it goes, this process gets no new descriptor.
+class NoDescriptors {
+ public:
+  NoDescriptors() {
+    EXPECT_EQ(::getrlimit(RLIMIT_NOFILE, &before_), 0);
+    const os::UniqueFd lowest_free(::fcntl(0, F_DUPFD_CLOEXEC, 0));
+    rlimit limit = before_;
+    limit.rlim_cur = static_cast<rlim_t>(lowest_free.fd());
+    EXPECT_EQ(::setrlimit(RLIMIT_NOFILE, &limit), 0);
+  }
+  NoDescriptors(const NoDescriptors&) = delete;
+  NoDescriptors& operator=(const NoDescriptors&) = delete;
+  ~NoDescriptors() { EXPECT_EQ(::setrlimit(RLIMIT_NOFILE, &before_), 0); }
+
+ private:
+  rlimit before_{};
 };
 
 ControlError error_in(const std::string& line) {
@@ -304,6 +324,33 @@ TEST_F(Server, SilentClientsDoNotShutOthersOut) {
   EXPECT_EQ(server_->clients(), ControlServer::kClientsMax);
   const auto client = connect();
   write(client, kStatusLine);
+  EXPECT_EQ(settle().size(), 1U);
+}
+
+TEST_F(Server, WithoutDescriptorsItWaitsForAClientToGo) {
+  auto leaver = connect();
+  EXPECT_TRUE(settle().empty());
+  const auto client = connect();
+  write(client, kStatusLine);
+  const NoDescriptors limit;
+  EXPECT_TRUE(settle().empty());
+  EXPECT_FALSE(has_work()) << "no busy loop over a client that cannot be taken";
+  EXPECT_EQ(server_->clients(), 1U);
+  leaver.reset();
+  EXPECT_EQ(settle().size(), 1U);
+}
+
+TEST_F(Server, WithoutDescriptorsItLooksAgainAfterAWhile) {
+  const auto client = connect();
+  write(client, kStatusLine);
+  {
+    const NoDescriptors limit;
+    EXPECT_TRUE(settle().empty());
+    EXPECT_TRUE(os::wait_readable(server_->fd()));
+    EXPECT_TRUE(settle().empty()) << "nothing has changed";
+    EXPECT_FALSE(has_work());
+  }
+  ASSERT_TRUE(os::wait_readable(server_->fd()));
   EXPECT_EQ(settle().size(), 1U);
 }
 

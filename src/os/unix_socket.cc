@@ -135,12 +135,13 @@ UnixListener::~UnixListener() {
   if (status.st_dev == device_ && status.st_ino == inode_) ::unlink(path_.c_str());
 }
 
-std::optional<UniqueFd> UnixListener::accept() {
+Result<std::optional<UniqueFd>> UnixListener::accept() {
   while (true) {
     UniqueFd connection(::accept4(socket_.fd(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
     if (connection) return connection;
+    if (errno == EAGAIN || errno == EWOULDBLOCK) return std::nullopt;
     // A client that gave up in the queue is not the end of the queue.
-    if (errno != EINTR && errno != ECONNABORTED) return std::nullopt;
+    if (errno != EINTR && errno != ECONNABORTED) return fail(Errc::Busy, "accept", errno);
   }
 }
 

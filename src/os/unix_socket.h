@@ -31,8 +31,10 @@ class UnixListener {
   UnixListener& operator=(UnixListener&&) = delete;
   ~UnixListener();
 
-  /// The next waiting connection, non-blocking and close-on-exec; nullopt when there is none.
-  std::optional<UniqueFd> accept();
+  /// The next waiting connection, non-blocking and close-on-exec; nullopt when there is none. Busy:
+  /// one waits, but the descriptors of this process or machine are used up, so that it goes on
+  /// waiting and fd() stays readable.
+  Result<std::optional<UniqueFd>> accept();
   int fd() const { return socket_.fd(); }
 
  private:

@@ -20,14 +20,17 @@ TEST(UnixListener, AcceptsAndKnowsWhoCame) {
   const auto path = folder / "run" / "ipopd.sock";  // the folder is made
   auto listener = UnixListener::open(path);
   ASSERT_TRUE(listener) << listener.error().what;
-  EXPECT_FALSE(listener->accept());
+  const auto none = listener->accept();
+  ASSERT_TRUE(none);
+  EXPECT_FALSE(*none);
   EXPECT_FALSE(is_readable(listener->fd()));
 
   const auto client = connect_unix(path);
   ASSERT_TRUE(client);
   EXPECT_TRUE(is_readable(listener->fd()));
-  const auto server = listener->accept();
-  ASSERT_TRUE(server);
+  const auto accepted = listener->accept();
+  ASSERT_TRUE(accepted && *accepted);
+  const UniqueFd* server = &**accepted;
   EXPECT_NE(::fcntl(server->fd(), F_GETFL) & O_NONBLOCK, 0);
   EXPECT_NE(::fcntl(server->fd(), F_GETFD) & FD_CLOEXEC, 0);
   EXPECT_EQ(::fcntl(client->fd(), F_GETFL) & O_NONBLOCK, 0);
