@@ -140,7 +140,6 @@ void fields(V& v, Ref<V, NetworkStatus> r) {
   v.required("port", r.port);
   v.required("members", r.members);
   v.defaulted("invites", r.invites);
-  v.defaulted("drops", r.drops);
   v.defaulted("epoch", r.epoch);
 }
 template <class V>
@@ -199,6 +198,7 @@ void fields(V& v, Ref<V, NetworksReply> r) {
 template <class V>
 void fields(V& v, Ref<V, StatusReply> r) {
   v.required("networks", r.networks);
+  v.defaulted("drops", r.drops);
   v.required("health", r.health);
 }
 template <class V>

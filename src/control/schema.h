@@ -173,11 +173,10 @@ struct NetworkStatus {
   NetworkInfo network;
   NetworkState state = NetworkState::Up;
   std::uint16_t mtu = 0;
-  std::uint16_t port = 0;                      ///< outer UDP port
-  std::vector<MemberStatus> members;           ///< all but this one, by name
-  std::vector<InviteStatus> invites;           ///< that can still be redeemed
-  std::map<std::string, std::uint64_t> drops;  ///< by reason, see dataplane/drop.h
-  std::uint32_t epoch = 0;                     ///< of the network secret
+  std::uint16_t port = 0;             ///< outer UDP port
+  std::vector<MemberStatus> members;  ///< all but this one, by name
+  std::vector<InviteStatus> invites;  ///< that can still be redeemed
+  std::uint32_t epoch = 0;            ///< of the network secret
   friend bool operator==(const NetworkStatus&, const NetworkStatus&) = default;
 };
 
@@ -237,6 +236,8 @@ struct NetworksReply {
 };
 struct StatusReply {
   std::vector<NetworkStatus> networks;
+  /// Of the whole daemon, by reason (dataplane/drop.h): most are of no network yet.
+  std::map<std::string, std::uint64_t> drops;
   std::vector<Health> health;
   friend bool operator==(const StatusReply&, const StatusReply&) = default;
 };

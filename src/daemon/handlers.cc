@@ -186,6 +186,7 @@ void Daemon::handle(ClientId client, const control::NetworksRequest&) {
 
 void Daemon::handle(ClientId client, const control::StatusRequest& request) {
   control::StatusReply reply;
+  reply.drops = drops_of(packets_->drops());
   reply.health = start_health_;
   std::vector<engine::NetworkStatus> chosen;
   if (request.network) {
@@ -196,7 +197,7 @@ void Daemon::handle(ClientId client, const control::StatusRequest& request) {
     chosen = engine_.status(os::now());
   }
   for (const engine::NetworkStatus& status : chosen) {
-    reply.networks.push_back(status_of(status, packets_->port(), packets_->drops()));
+    reply.networks.push_back(status_of(status, packets_->port()));
     for (control::Health& h : health_of(status)) reply.health.push_back(std::move(h));
   }
   finish(client, std::move(reply));

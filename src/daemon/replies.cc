@@ -106,8 +106,7 @@ control::PathStatus path_of(const std::optional<Endpoint>& endpoint, std::option
   return path;
 }
 
-control::NetworkStatus status_of(const engine::NetworkStatus& status, std::uint16_t port,
-                                 const dataplane::DropCounters& drops) {
+control::NetworkStatus status_of(const engine::NetworkStatus& status, std::uint16_t port) {
   control::NetworkStatus out;
   out.network = info_of(status);
   out.state = status.up ? control::NetworkState::Up : control::NetworkState::Down;
@@ -136,9 +135,14 @@ control::NetworkStatus status_of(const engine::NetworkStatus& status, std::uint1
   for (const engine::InviteStatus& invite : status.invites) {
     out.invites.push_back(invite_of(invite));
   }
+  return out;
+}
+
+std::map<std::string, std::uint64_t> drops_of(const dataplane::DropCounters& drops) {
+  std::map<std::string, std::uint64_t> out;
   for (std::size_t i = 0; i < dataplane::kDropCount; ++i) {
     const auto reason = static_cast<dataplane::Drop>(i);
-    out.drops[std::string(dataplane::drop_name(reason))] = drops.read(reason);
+    out[std::string(dataplane::drop_name(reason))] = drops.read(reason);
   }
   return out;
 }

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 
@@ -14,9 +16,9 @@ control::ControlError error_of(const engine::CommandError& error);
 control::NetworkInfo info_of(const engine::NetworkStatus& status);
 control::InviteStatus invite_of(const engine::InviteStatus& invite);
 control::PathStatus path_of(const std::optional<Endpoint>& endpoint, std::optional<Duration> rtt);
-/// `drops` are the whole daemon's: packets that belong to no network are among them.
-control::NetworkStatus status_of(const engine::NetworkStatus& status, std::uint16_t port,
-                                 const dataplane::DropCounters& drops);
+control::NetworkStatus status_of(const engine::NetworkStatus& status, std::uint16_t port);
+/// By reason, all reasons.
+std::map<std::string, std::uint64_t> drops_of(const dataplane::DropCounters& drops);
 control::NetworkSummary summary_of(const engine::NetworkStatus& status);
 control::Health health_of(const engine::Health& health);
 

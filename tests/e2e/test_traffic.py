@@ -73,7 +73,7 @@ class Traffic(LabTest):
         for source in foreign:
             bob.host.run("/usr/bin/python3", PEER, "say", source, to, 6000, "forged")
         eventually("bob counts them",
-                   lambda: bob.network()["drops"]["foreign_source"] >= len(foreign))
+                   lambda: bob.ipop("status")["drops"]["foreign_source"] >= len(foreign))
         # What comes after them on the same way arrives, so the forged ones are not merely late.
         own = bob.self()["ipv4"]
         bob.host.run("/usr/bin/python3", PEER, "say", own, to, 6000, "true")
@@ -91,7 +91,7 @@ class Traffic(LabTest):
         stranger.run("/usr/bin/python3", PEER, "noise", alice.host.address, port, count, 3,
                      timeout=300)
         self.assertTrue(bob.ping(alice.self()["ipv4"], wait_s=5))
-        drops = alice.network()["drops"]
+        drops = alice.ipop("status")["drops"]
         self.assertGreater(sum(drops.values()), 0, "the noise arrived")
         self.assertLess(alice.memory_kb() - before, 8192)
 
