@@ -21,7 +21,6 @@ constexpr std::array kNames{
     Entry{ErrorCode::ExpiredInvite, "expired_invite"},
     Entry{ErrorCode::UsedInvite, "used_invite"},
     Entry{ErrorCode::RevokedInvite, "revoked_invite"},
-    Entry{ErrorCode::ForeignInvite, "foreign_invite"},
     Entry{ErrorCode::NoAnswer, "no_answer"},
     Entry{ErrorCode::AlreadyMember, "already_member"},
     Entry{ErrorCode::RemovedMember, "removed_member"},

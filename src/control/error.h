@@ -24,8 +24,7 @@ enum class ErrorCode : std::uint8_t {
   ExpiredInvite,   ///< too late
   UsedInvite,      ///< as many came first as it allows
   RevokedInvite,   ///< withdrawn, or closed by a kick
-  ForeignInvite,   ///< the members it names answer for another network
-  NoAnswer,        ///< no member could be reached in time
+  NoAnswer,        ///< no member of its network could be reached in time
   AlreadyMember,   ///< this computer is in that network already
   RemovedMember,   ///< this computer was kicked out of that network
   DepthExhausted,  ///< the chain of invites is too long to invite by it

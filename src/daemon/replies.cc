@@ -12,8 +12,6 @@ control::ErrorCode code_of(engine::Failure failure) {
       return Code::NotAnInvite;
     case engine::Failure::DamagedInvite:
       return Code::DamagedInvite;
-    case engine::Failure::ForeignInvite:
-      return Code::ForeignInvite;
     case engine::Failure::ExpiredInvite:
       return Code::ExpiredInvite;
     case engine::Failure::UsedInvite:

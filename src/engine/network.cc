@@ -205,9 +205,12 @@ void Network::handle_timeout(const Now& now) {
     fail_join(
         now, join_->refusal
                  ? refusal_error(*join_->refusal)
-                 : CommandError{Failure::NoAnswer, "nobody answered at the addresses in the invite",
-                                "check that one of those computers is on and reachable (its "
-                                "UDP port open), then try again with the same invite"});
+                 : CommandError{Failure::NoAnswer,
+                                "no member of the invite's network answered at the addresses in it",
+                                "check that one of those computers is on, reachable (its UDP port "
+                                "open) and still in that network, then try again with the same "
+                                "invite, or ask for a new one: `ipop invite` on a member's "
+                                "computer"});
   }
   if (store_retry_at_ <= now.at) {
     store_retry_at_ = Instant::max();

@@ -71,7 +71,6 @@ struct QueryPathMtu {
 enum class Failure : std::uint8_t {
   NotAnInvite,
   DamagedInvite,
-  ForeignInvite,  ///< nobody answered with this network's GENESIS
   ExpiredInvite,
   UsedInvite,
   RevokedInvite,
