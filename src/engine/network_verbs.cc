@@ -16,6 +16,14 @@ CommandError unknown_member(std::string_view name) {
           "`ipop status` lists the members"};
 }
 
+CommandError chain_too_long() {
+  return {
+      Failure::TooDeep,
+      "an invite from here would be too long: too many invites lie between this computer and "
+      "the founder",
+      "`ipop invite` on the founder's computer, or on that of somebody whom the founder invited"};
+}
+
 /// Best first: public addresses before private ones, as a stranger would reach them.
 void order_for_strangers(std::vector<Endpoint>& endpoints) {
   const auto is_private = [](const Endpoint& e) {
@@ -51,14 +59,7 @@ Outcome<InviteMade> Network::invite(const Now& now, const InviteOptions& options
   invite.grant = std::move(*grant);
   const wire::StatementId issuer = std::get<wire::Grant>(invite.grant.body).issuer;
   // Members know the founder's GRANT; a deeper issuer's chain may be news to the one who admits.
-  if (self()->rank > 1) {
-    for (const wire::StatementId& id : set_->chain_of(issuer)) {
-      const member::StoredStatement* s = set_->find(id);
-      if (s != nullptr && !std::holds_alternative<wire::Genesis>(s->statement.body)) {
-        invite.chain.push_back(s->bytes);
-      }
-    }
-  }
+  if (self()->rank > 1) invite.chain = member::invite_chain(*set_, issuer);
   std::vector<Endpoint> own = local_.candidates;
   order_for_strangers(own);
   // One place is kept for another member, so that the inviter may be off.
@@ -80,6 +81,7 @@ Outcome<InviteMade> Network::invite(const Now& now, const InviteOptions& options
         Failure::NoAnswer, "this computer has no network address to put into the invite",
         "connect it to a network and try again"});
   }
+  if (!wire::is_invite_readable(invite)) return std::unexpected(chain_too_long());
   publish_statements(now, {made->statement});
   pump(now);
   InviteMade out{member::invite_string(invite), name_, options.uses, wanted.redeem_until, {}};

@@ -10,6 +10,11 @@ CommandError error_of(const Error& error) {
     case Errc::NotFound:
       return {Failure::UnknownMember, what, "`ipop status` lists the members"};
     case Errc::Busy:
+      if (what.find("too many invites") != std::string::npos) {
+        return {Failure::TooDeep, what,
+                "`ipop invite` on the founder's computer, or on that of somebody whom the founder "
+                "invited"};
+      }
       return {Failure::TooMany, what, "wait, or let another member do it"};
     case Errc::Truncated:
     case Errc::BadValue:

@@ -1,7 +1,6 @@
 #include "member/invite.h"
 
 #include "crypto/blake2s.h"
-#include "member/statement_set.h"
 
 namespace ipop::member {
 namespace {
@@ -19,6 +18,17 @@ std::string invite_string(const wire::Invite& invite) {
   std::string text = wire::invite_text(layout, checksum_of(layout));
   crypto::wipe(layout);
   return text;
+}
+
+std::vector<ByteVector> invite_chain(const StatementSet& set, const wire::StatementId& issuer) {
+  std::vector<ByteVector> out;
+  for (const wire::StatementId& id : set.chain_of(issuer)) {
+    const StoredStatement* s = set.find(id);
+    if (s != nullptr && !std::holds_alternative<wire::Genesis>(s->statement.body)) {
+      out.push_back(s->bytes);
+    }
+  }
+  return out;
 }
 
 Result<ReadInvite> read_invite(std::string_view text) {

@@ -4,12 +4,17 @@
 #include <string_view>
 
 #include "crypto/ed25519.h"
+#include "member/statement_set.h"
 #include "wire/invite.h"
 
 namespace ipop::member {
 
 /// The string that `ipop invite` prints.
 std::string invite_string(const wire::Invite& invite);
+
+/// What an invite of the issuer (a GRANT's id) carries for an admitter that has never heard of it:
+/// its chain without GENESIS, oldest first. May be too long (wire::is_invite_readable).
+std::vector<ByteVector> invite_chain(const StatementSet& set, const wire::StatementId& issuer);
 
 /// Reads what the user pasted: text, checksum, layout; derives the throw-away key, fills the
 /// grant's network and subject back in. Errors, `what` fit for the user: BadValue "this is not an

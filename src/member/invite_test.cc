@@ -32,6 +32,40 @@ TEST(Invite, OfTheFounderIsShort) {
   EXPECT_LE(wire::write_invite(invite_of(room, room.invite(0))).size(), 380U);
 }
 
+TEST(Invite, OfWhoIsFarthestFromTheFounderIsReadable) {
+  Room room;
+  make_deepest_line(room);
+  InviteOptions options = room.options();
+  options.name = std::string(wire::kNameMax, 'n');
+  options.address = pool_address(77);
+  const Invited invited = room.invite(6, options);
+  wire::Invite invite = invite_of(room, invited);
+  invite.chain = invite_chain(room.set, room.grants[6]);
+  invite.hosts.clear();
+  for (unsigned n = 0; n < wire::kInviteHostsMax; ++n) {
+    invite.hosts.push_back({tunnel_of(n), *Endpoint::parse("[2001:db8::1]:41820")});
+  }
+  EXPECT_EQ(wire::write_invite(invite).size(), 4413U) << "the figure at kInviteSizeMax";
+  EXPECT_TRUE(wire::is_invite_readable(invite));
+  const auto read = read_invite(invite_string(invite));
+  ASSERT_TRUE(read) << read.error().what;
+  EXPECT_EQ(read->invite.chain, invite.chain);
+  // Whoever comes by it is a member, and the first who may not invite.
+  EXPECT_TRUE(room.let_in(0, room.redemption(7, invited)));
+  const auto one_more =
+      make_invite(room.view(), room.set, room.author(7), room.options(), room.now, room.rng);
+  ASSERT_FALSE(one_more);
+  EXPECT_EQ(one_more.error().what, "too many invites between you and the founder");
+}
+
+TEST(Invite, OfInterwovenLinesIsTooLong) {
+  Room room;
+  make_interwoven_lines(room);
+  wire::Invite invite = invite_of(room, room.invite(16));
+  invite.chain = invite_chain(room.set, room.grants[16]);
+  EXPECT_FALSE(wire::is_invite_readable(invite)) << invite.chain.size() << " statements";
+}
+
 TEST(Invite, EveryChangedCharacterIsNoticed) {
   Room room;
   const std::string text = invite_string(invite_of(room, room.invite(0)));

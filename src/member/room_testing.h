@@ -169,6 +169,28 @@ class Room {
   }
 };
 
+/// People 1 to 6, each invited by the one before, with the longest names: 6 is as far from the
+/// founder as somebody who may invite can be, and all its admitters are in its own line.
+inline void make_deepest_line(Room& room) {
+  for (unsigned person = 1; person <= 6; ++person) {
+    room.now = room.now.plus(kMinute);
+    InviteOptions options = room.options();
+    options.name = std::string(wire::kNameMax - 1, 'n') + std::to_string(person);
+    const Invited invited = room.invite(person - 1, options);
+    EXPECT_TRUE(room.let_in(person - 1, room.redemption(person, invited)));
+  }
+}
+
+/// Three such lines, of people 1, 4, 7, …, of 2, 5, 8, … and of 3, 6, 9, …, in which everybody is
+/// admitted by somebody of the next line: the chain of the last, 16, holds nearly all of them.
+inline void make_interwoven_lines(Room& room) {
+  for (unsigned person = 1; person <= 18; ++person) {
+    const unsigned before = person <= 3 ? 0 : person - 3;
+    const unsigned admitter = person <= 3 ? 0 : (person % 3 == 0 ? person - 5 : person - 2);
+    room.join(person, before, admitter);
+  }
+}
+
 inline std::vector<ByteVector> bytes_of(const StatementSet& set) {
   std::vector<ByteVector> out;
   for (const auto& [id, stored] : set.all()) out.push_back(stored.bytes);

@@ -168,6 +168,11 @@ ByteVector write_invite(const Invite& invite) {
   return out;
 }
 
+bool is_invite_readable(const Invite& invite) {
+  return invite.chain.size() <= kInviteChainMax &&
+         write_invite(invite).size() + InviteChecksum{}.size() <= kInviteSizeMax;
+}
+
 Result<Invite> parse_invite(Bytes layout) {
   Reader reader(layout);
   const auto version = reader.le<std::uint8_t>();

@@ -12,8 +12,9 @@ namespace ipop::wire {
 
 inline constexpr std::size_t kInviteHostsMax = 3;
 /// Bytes before base32, checksum included; a founder's one-use invite stays <= 380 so that its QR
-/// fits 80 columns. A longer one is not read: whoever makes an invite compares.
-inline constexpr std::size_t kInviteSizeMax = 4096;
+/// fits 80 columns. The largest rank, with the longest names and every member let in by somebody of
+/// the same chain, needs 4417 bytes; the rest is for admitters with chains of their own.
+inline constexpr std::size_t kInviteSizeMax = 8192;
 /// Statements of the issuer's chain.
 inline constexpr std::size_t kInviteChainMax = 64;
 
@@ -39,6 +40,8 @@ struct Invite {
 /// `checksum` is the caller's hash of the bytes (wire/ has no crypto).
 using InviteChecksum = std::array<std::byte, 4>;
 ByteVector write_invite(const Invite& invite);
+/// False for an invite whose chain is too long to be read again: it must not be given out.
+bool is_invite_readable(const Invite& invite);
 std::string invite_text(Bytes layout, const InviteChecksum& checksum);
 
 /// The layout and checksum of a text, read without regard to case, spaces, line breaks and hyphens.

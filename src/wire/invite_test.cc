@@ -104,6 +104,26 @@ TEST(Invite, EveryFieldComesBack) {
   EXPECT_EQ(out->name, in->name);
 }
 
+TEST(Invite, ReadableUpToItsLimits) {
+  Invite invite = members_invite();
+  invite.chain.assign(kInviteChainMax, ByteVector(1, std::byte{1}));
+  EXPECT_TRUE(is_invite_readable(invite));
+  EXPECT_TRUE(parse_invite(write_invite(invite)));
+  invite.chain.emplace_back(1, std::byte{1});
+  EXPECT_FALSE(is_invite_readable(invite));
+
+  invite.chain.assign(1, ByteVector(1, std::byte{1}));
+  const std::size_t room = kInviteSizeMax - kChecksum.size() - write_invite(invite).size();
+  invite.chain[0].resize(1 + room);
+  EXPECT_TRUE(is_invite_readable(invite));
+  const auto text = parse_invite_text(invite_text(write_invite(invite), kChecksum));
+  ASSERT_TRUE(text);
+  EXPECT_TRUE(parse_invite(text->layout));
+  invite.chain[0].resize(2 + room);
+  EXPECT_FALSE(is_invite_readable(invite));
+  EXPECT_FALSE(parse_invite_text(invite_text(write_invite(invite), kChecksum)));
+}
+
 TEST(Invite, IsCanonical) {
   Invite bare = founders_invite();
   bare.hosts.clear();
@@ -289,7 +309,7 @@ TEST(InviteText, SaysWhatIsWrong) {
            Case{good + ".", character},
            Case{good + "\xc3\xa4", character},
            Case{"\"" + good, not_one},
-           Case{"IPOP1-" + std::string(6555, 'A'), too_long},
+           Case{"IPOP1-" + std::string(13109, 'A'), too_long},
            Case{"IPOP1-" + std::string(100000, 'A'), too_long},
        }) {
     const auto r = parse_invite_text(c.text);
