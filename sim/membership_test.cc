@@ -181,6 +181,8 @@ TEST(Membership, KickedMemberStaysOutWhateverItKept) {
       5s));
   world.run_for(1s);
   EXPECT_FALSE(bob.status().health.empty());
+  EXPECT_TRUE(alice.status().invites.empty()) << "they hold the old secret";
+  EXPECT_TRUE(carol.status().invites.empty());
 
   // With its state restarted, it reaches nobody.
   bob.crash();
@@ -201,7 +203,9 @@ TEST(Membership, KickedMemberStaysOutWhateverItKept) {
 
   // A new invite works.
   Node& dave = world.add_node();
-  begin_join(dave, invite(carol), "dave");
+  const std::string after = invite(carol);
+  EXPECT_EQ(carol.status().invites.size(), 1U);
+  begin_join(dave, after, "dave");
   ASSERT_TRUE(world.run_until([&] { return has_joined(dave); }, 20s));
 }
 

@@ -73,5 +73,15 @@ TEST(Invite, ByWhoMayNotInviteAnyFurtherNamesWhoMay) {
   EXPECT_NE(made.error().next.find("founder's computer"), std::string::npos);
 }
 
+TEST(Invite, WithoutTheSecretOfTheLastKickIsNotMade) {
+  member::Room room;
+  room.join(1);
+  room.join(2);
+  room.kick_out(0, 1);
+  const auto made = RestoredMember(room, 2).invite();
+  ASSERT_FALSE(made);
+  EXPECT_NE(made.error().message.find("new secret"), std::string::npos);
+}
+
 }  // namespace
 }  // namespace ipop::engine

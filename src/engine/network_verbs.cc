@@ -40,11 +40,18 @@ void order_for_strangers(std::vector<Endpoint>& endpoints) {
 }  // namespace
 
 Outcome<InviteMade> Network::invite(const Now& now, const InviteOptions& options) {
+  if (!has_committed_secret()) {  // with the old one in it, nobody would hear who comes by it
+    return std::unexpected(CommandError{
+        Failure::TooMany, "a member was kicked and the network's new secret is not here yet",
+        "it comes with the next contact to a member that has it; or `ipop invite` "
+        "there"});
+  }
   member::InviteOptions wanted;
   wanted.uses = options.uses;
   wanted.redeem_until = wall(now).plus(options.valid_for);
   wanted.name = options.name;
   wanted.address = options.address;
+  wanted.epoch = secrets_.front().epoch;
   const member::Author author{&*identity_, grant_};
   auto made = member::make_invite(membership_, *set_, author, wanted, wall(now), *ctx_->rng);
   if (!made) return std::unexpected(error_of(made.error()));

@@ -50,7 +50,7 @@ NetworkStatus Network::status(const Now& now) const {
     out.members.push_back(std::move(member));
   }
   for (const auto& [id, invite] : membership_.invites()) {
-    if (!invite.open || invite.redeem_until < now.wall) continue;
+    if (!invite.open || invite.outdated || invite.redeem_until < now.wall) continue;
     InviteStatus s{to_hex(id.view()), invite.uses,  invite.used, invite.redeem_until,
                    invite.name,       std::nullopt, ""};
     const member::Member* issuer = membership_.by_identity(invite.issuer);

@@ -144,6 +144,7 @@ Result<MadeInvite> make_invite(const Membership& membership, const StatementSet&
       statement_of(
           set, wire::Grant{.issuer = by->id,
                            .subject = crypto::SigningKey::from_seed(out.seed.clone()).public_key(),
+                           .epoch = options.epoch,
                            .kind = wire::GrantKind::Invite,
                            .rank = static_cast<std::uint8_t>(by->grant->rank + 1),
                            .rights = options.rights,

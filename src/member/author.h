@@ -49,6 +49,7 @@ struct InviteOptions {
   std::string name;             ///< fixed; needs uses == 1
   std::optional<Ipv4> address;  ///< fixed; needs uses == 1
   wire::Rights rights = wire::kRightJoin;
+  Epoch epoch;  ///< of the secret that the string will carry
 };
 /// Errors: Denied (no right to invite, or uses beyond what policy gives a plain member: 32),
 /// BadValue (name or address malformed, taken, outside the pool), Busy (1024 live grants, depth).

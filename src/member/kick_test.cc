@@ -373,5 +373,28 @@ TEST(KickProperty, WhoWasKickedStaysOutWhateverItKept) {
   }
 }
 
+TEST(Kick, OutdatesEverybodysInvites) {
+  Room room;
+  room.join(1);
+  room.join(2);
+  InviteOptions options = room.options();
+  options.name = "printer";
+  options.address = pool_address(77);
+  const Invited before = room.invite(2, options);
+  EXPECT_FALSE(room.view().invites().at(before.grant).outdated);
+  EXPECT_TRUE(room.view().is_name_taken("printer", room.now));
+
+  room.kick_out(0, 1);
+  const Membership kicked = room.view();
+  EXPECT_TRUE(kicked.invites().at(before.grant).outdated);
+  EXPECT_FALSE(kicked.is_name_taken("printer", room.now)) << "what nobody can redeem keeps nothing";
+  EXPECT_FALSE(kicked.is_address_taken(pool_address(77), room.now));
+
+  options.epoch = kicked.secret().epoch;
+  const Invited after = room.invite(2, options);
+  EXPECT_FALSE(room.view().invites().at(after.grant).outdated);
+  EXPECT_TRUE(room.view().is_name_taken("printer", room.now));
+}
+
 }  // namespace
 }  // namespace ipop::member

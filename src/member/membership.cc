@@ -76,10 +76,10 @@ Membership MembershipBuilder::build() {
   add_members();
   add_skeys();
   add_lookups();
+  add_secret();
   add_invites();
   add_refusals();
   add_revoked();
-  add_secret();
   add_config();
   add_effects();
   add_next_change();
@@ -218,7 +218,8 @@ void MembershipBuilder::add_invites() {
                     .name = invite.grant->name,
                     .open = evaluation_.invite_stands(index) && !evaluation_.is_revoked(index) &&
                             at_ <= invite.grant->not_after.plus(kTimeTolerance) &&
-                            used < invite.grant->uses});
+                            used < invite.grant->uses,
+                    .outdated = invite.grant->epoch < out_.secret_.epoch});
   }
 }
 

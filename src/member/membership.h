@@ -40,7 +40,8 @@ struct InviteState {
   UnixTime redeem_until;
   Ipv4 v4;
   std::string name;
-  bool open = false;  ///< not revoked, not used up; time is the caller's to compare
+  bool open = false;      ///< not revoked, not used up; time is the caller's to compare
+  bool outdated = false;  ///< made before a kick: to who comes by it everybody is silent
   friend bool operator==(const InviteState&, const InviteState&) = default;
 };
 

@@ -18,7 +18,7 @@ const Member* member_at(const std::map<wire::NodeId, Member>& members, const Map
 }
 
 bool is_reserving(const InviteState& invite, UnixTime at) {
-  return invite.open && at <= invite.redeem_until.plus(kTimeTolerance);
+  return invite.open && !invite.outdated && at <= invite.redeem_until.plus(kTimeTolerance);
 }
 
 }  // namespace

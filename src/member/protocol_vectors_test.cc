@@ -52,10 +52,16 @@ TEST_F(ProtocolPage, Identifiers) {
 }
 
 TEST_F(ProtocolPage, SignaturesAndDigest) {
-  const std::map<std::string, std::uint8_t> signers{
-      {"genesis", 1},          {"grant_member", 1}, {"grant_invite", 3},
-      {"grant_redemption", 4}, {"admit", 3},        {"revoke", 3},
-      {"config", 3},           {"roll", 2},         {"skey", 5}};
+  const std::map<std::string, std::uint8_t> signers{{"genesis", 1},
+                                                    {"grant_member", 1},
+                                                    {"grant_invite", 3},
+                                                    {"grant_invite_1", 3},
+                                                    {"grant_redemption", 4},
+                                                    {"admit", 3},
+                                                    {"revoke", 3},
+                                                    {"config", 3},
+                                                    {"roll", 2},
+                                                    {"skey", 5}};
   for (const auto& [name, seed] : signers) {
     EXPECT_EQ(to_hex(sign_statement(statement(name), key(seed)).bytes),
               vectors_["statement_" + name])

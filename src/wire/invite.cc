@@ -59,8 +59,9 @@ void write_grant(const Grant& grant, const NetworkId& network, Writer& writer) {
   }
 }
 
-Result<Grant> read_grant(const NetworkId& network, Reader& reader) {
+Result<Grant> read_grant(const NetworkId& network, Epoch epoch, Reader& reader) {
   Grant out;
+  out.epoch = epoch;
   out.kind = GrantKind::Invite;
   const auto flags = reader.le<std::uint8_t>();
   out.rank = reader.le<std::uint8_t>();
@@ -147,7 +148,7 @@ Result<std::vector<ByteVector>> read_chain(Reader& reader) {
 
 ByteVector write_invite(const Invite& invite) {
   const auto* grant = std::get_if<Grant>(&invite.grant.body);
-  check(grant != nullptr && grant->kind == GrantKind::Invite);
+  check(grant != nullptr && grant->kind == GrantKind::Invite && grant->epoch == invite.epoch);
   check(invite.chain.size() <= kInviteChainMax);
   ByteVector out;
   Writer writer(out);
@@ -183,7 +184,7 @@ Result<Invite> parse_invite(Bytes layout) {
   out.seed = reader.fixed<std::array<std::byte, 32>>();
   out.epoch.value = reader.le<std::uint32_t>();
   out.secret = reader.fixed<std::array<std::byte, 32>>();
-  auto grant = read_grant(out.network, reader);
+  auto grant = read_grant(out.network, out.epoch, reader);
   if (!grant) return std::unexpected(grant.error());
   out.grant.network = out.network;
   out.grant.body = std::move(*grant);

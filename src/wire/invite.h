@@ -24,8 +24,8 @@ struct InviteHost {
   Endpoint endpoint;
 };
 
-/// What an invite string carries (docs/protocol.md, "invite"). The GRANT's network and subject are
-/// left out of the encoding: they follow from `network` and the seed.
+/// What an invite string carries (docs/protocol.md, "invite"). The GRANT's network, epoch and
+/// subject are left out of the encoding: they follow from `network`, `epoch` and the seed.
 struct Invite {
   NetworkId network;
   std::array<std::byte, 32> seed{};  ///< of the throw-away key; secret

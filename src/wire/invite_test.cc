@@ -41,6 +41,7 @@ Invite members_invite() {
   out.grant.body = good_invite_grant();
   if (auto* grant = std::get_if<Grant>(&out.grant.body)) {
     grant->subject = {};
+    grant->epoch = out.epoch;
     grant->rights = kRightJoin | kRightInvite;
   }
   out.chain = {ByteVector(209, std::byte{8}), ByteVector(130, std::byte{9})};
@@ -92,6 +93,7 @@ TEST(Invite, EveryFieldComesBack) {
   EXPECT_EQ(out->kind, GrantKind::Invite);
   EXPECT_TRUE(out->subject.is_zero());
   EXPECT_TRUE(out->tunnel_key.is_zero());
+  EXPECT_EQ(out->epoch, invite.epoch);
   EXPECT_EQ(out->issuer, in->issuer);
   EXPECT_EQ(out->rank, in->rank);
   EXPECT_EQ(out->rights, in->rights);
@@ -141,6 +143,7 @@ TEST(Invite, RandomOnesComeBack) {
     do { grant = random_grant(rng); } while (grant.kind != GrantKind::Invite);
     grant.subject = {};
     if (rng.below(3) == 0) grant.issuer = StatementId{invite.network.bytes};
+    invite.epoch = grant.epoch;
     invite.grant.body = grant;
     invite.hosts.resize(rng.below(kInviteHostsMax + 1));
     for (auto n = rng.below(4); n > 0; --n) {

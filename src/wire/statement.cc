@@ -10,6 +10,8 @@ namespace ipop::wire {
 namespace {
 
 constexpr std::uint8_t kVersion = 1;
+/// Fills up an invite's epoch to the size of the tunnel key that other GRANTs have there.
+constexpr std::size_t kEpochPadding = 28;
 /// 10.0.0.0/8 is the largest private range; a /30 has the two addresses of a pair.
 constexpr std::uint8_t kPoolLengthMin = 8;
 constexpr std::uint8_t kPoolLengthMax = 30;
@@ -56,7 +58,7 @@ Result<Grant> parse_grant(Reader& reader) {
   Grant out;
   out.issuer = reader.fixed<StatementId>();
   out.subject = reader.fixed<IdentityKey>();
-  out.tunnel_key = reader.fixed<TunnelKey>();
+  const auto key_or_epoch = reader.fixed<TunnelKey>();
   const auto kind = reader.le<std::uint8_t>();
   out.rank = reader.le<std::uint8_t>();
   out.rights = reader.le<std::uint16_t>();
@@ -73,6 +75,13 @@ Result<Grant> parse_grant(Reader& reader) {
     return fail(Errc::BadValue, "grant kind");
   }
   out.kind = static_cast<GrantKind>(kind);
+  if (out.kind == GrantKind::Invite) {
+    Reader epoch(key_or_epoch.view());
+    out.epoch.value = epoch.le<std::uint32_t>();
+    copy_bytes(out.tunnel_key.bytes, epoch.take(kEpochPadding));  // not zero: inconsistent
+  } else {
+    out.tunnel_key = key_or_epoch;
+  }
   if (out.subject.is_zero()) return fail(Errc::BadValue, "grant subject");
   if (!is_consistent(out)) return fail(Errc::BadValue, "grant fields");
   return out;
@@ -209,7 +218,12 @@ struct FieldWriter {
   void operator()(const Grant& s) {
     writer.bytes(s.issuer.view());
     writer.bytes(s.subject.view());
-    writer.bytes(s.tunnel_key.view());
+    if (s.kind == GrantKind::Invite) {
+      writer.le(s.epoch.value);
+      writer.bytes(s.tunnel_key.view().first(kEpochPadding));
+    } else {
+      writer.bytes(s.tunnel_key.view());
+    }
     writer.le(static_cast<std::uint8_t>(s.kind));
     writer.le(s.rank);
     writer.le(s.rights);
@@ -293,7 +307,8 @@ bool is_consistent(const Grant& grant) {
   if (grant.not_after < grant.not_before) return false;
   if (!grant.name.empty() && !is_valid_name(grant.name)) return false;
   if (grant.kind != GrantKind::Invite) {
-    return !grant.tunnel_key.is_zero() && grant.uses == 0 && grant.redeem_until.seconds == 0;
+    return !grant.tunnel_key.is_zero() && grant.epoch.value == 0 && grant.uses == 0 &&
+           grant.redeem_until.seconds == 0;
   }
   // A name or an address that is fixed for several joiners would be a conflict by design.
   const bool fixes = grant.v4.value != 0 || !grant.name.empty();

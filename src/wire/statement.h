@@ -63,14 +63,15 @@ enum class GrantKind : std::uint8_t {
   Redemption = 2,  ///< by an invite key to the joiner; counts only with an ADMIT
 };
 
-/// 16 issuer's GRANT id (the network id when the root issues) | 32 subject | 32 tunnel key (zero
-/// for invites) | u8 kind | u8 rank | u16 rights | u16 uses (invites, else 0) | u32 v4 (0 = none
-/// fixed) | u64 groups | u64 not_before | u64 redeem_until (invites, else 0) | u64 not_after | u8 n
-/// | name (empty = none fixed; for a redemption: the joiner's wish)
+/// 16 issuer's GRANT id (the network id when the root issues) | 32 subject | 32 tunnel key (for
+/// invites: u32 epoch | 28 zero) | u8 kind | u8 rank | u16 rights | u16 uses (invites, else 0) |
+/// u32 v4 (0 = none fixed) | u64 groups | u64 not_before | u64 redeem_until (invites, else 0) | u64
+/// not_after | u8 n | name (empty = none fixed; for a redemption: the joiner's wish)
 struct Grant {
   StatementId issuer;
   IdentityKey subject;
-  TunnelKey tunnel_key;
+  TunnelKey tunnel_key;  ///< zero for invites
+  Epoch epoch;           ///< of the secret in the invite string; 0 for other kinds
   GrantKind kind = GrantKind::Member;
   std::uint8_t rank = 1;  ///< issuer's rank + 1; the root is 0
   Rights rights = kRightJoin;
@@ -146,7 +147,7 @@ std::string_view domain_of(StatementType type);
 /// Whether the fields of a GRANT make sense together, whatever the set says: rank 1..15, known
 /// rights and at least one, times in order; an invite has uses, a redemption deadline and no tunnel
 /// key, and fixes a name or address for one use only; other kinds have a tunnel key and neither
-/// uses nor deadline. The subject is not looked at (an invite string leaves it out).
+/// uses nor deadline nor epoch. The subject is not looked at (an invite string leaves it out).
 bool is_consistent(const Grant& grant);
 
 /// Errors: Truncated, BadValue (also trailing bytes, unknown bits, bad names, unsorted keeps).

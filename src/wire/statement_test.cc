@@ -189,6 +189,7 @@ TEST(Statement, InviteGrantFields) {
   expect_changes<Grant>(
       good_invite_grant(),
       {C{"tunnel key", false, [](Grant& g) { g.tunnel_key = filled<TunnelKey>(1); }},
+       C{"epoch", true, [](Grant& g) { g.epoch = Epoch{UINT32_MAX}; }},
        C{"no uses", false, [](Grant& g) { g.uses = 0; }},
        C{"no deadline", false, [](Grant& g) { g.redeem_until = {}; }},
        C{"deadline before it begins", false,
@@ -359,6 +360,7 @@ TEST(Statement, RandomFieldsComeBack) {
     EXPECT_EQ(g->issuer, grant.issuer);
     EXPECT_EQ(g->subject, grant.subject);
     EXPECT_EQ(g->tunnel_key, grant.tunnel_key);
+    EXPECT_EQ(g->epoch, grant.epoch);
     EXPECT_EQ(g->kind, grant.kind);
     EXPECT_EQ(g->rank, grant.rank);
     EXPECT_EQ(g->rights, grant.rights);

@@ -99,6 +99,7 @@ inline Grant random_grant(Rng& rng) {
   bool fixes = rng.below(2) == 0;
   if (out.kind == GrantKind::Invite) {
     out.uses = static_cast<std::uint16_t>(1 + rng.below(3));
+    if (rng.below(2) == 0) out.epoch.value = static_cast<std::uint32_t>(rng.next_u64());
     out.redeem_until = {1000 + rng.next_u64() / 2};
     fixes = fixes && out.uses == 1;
   } else {

@@ -75,7 +75,7 @@ TEST_F(ProtocolPage, EveryStatementAndFrameIsWrittenAsOnThePage) {
       ++frames;
     }
   }
-  EXPECT_EQ(statements, 9U);
+  EXPECT_EQ(statements, 10U);
   EXPECT_EQ(frames, 14U);
 }
 
@@ -95,6 +95,8 @@ TEST_F(ProtocolPage, StatementsSayWhatTheTextSays) {
   const auto invite = statement<Grant>("grant_invite");
   EXPECT_EQ(invite.issuer, id<StatementId>("id_grant_member"));
   EXPECT_EQ(invite.kind, GrantKind::Invite);
+  EXPECT_EQ(invite.epoch, Epoch{0});
+  EXPECT_EQ(statement<Grant>("grant_invite_1").epoch, Epoch{1});
   const auto redemption = statement<Grant>("grant_redemption");
   EXPECT_EQ(redemption.issuer, id<StatementId>("id_grant_invite"));
   EXPECT_EQ(redemption.kind, GrantKind::Redemption);

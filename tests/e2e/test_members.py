@@ -122,21 +122,24 @@ class Kick(LabTest):
         alice, carol = self.founder(), self.public("carol")
         bob, mallory = self.public("bob"), self.public("mallory")
         by_alice = self.invite(alice, "--uses", "3")
+        for_printer = ("--name", "printer", "--address", self.address_of(alice, 77))
+        self.invite(alice, *for_printer)
         bob.ipop("join", by_alice, "--name", "bob")
         self.join(carol, alice)
         eventually("bob knows carol", lambda: "carol" in bob.members())
         by_bob = self.invite(bob, "--uses", "3")
         eventually("the others know bob's invite",
-                   lambda: all(len(n.network()["invites"]) >= 2 for n in (alice, carol)))
+                   lambda: all(len(n.network()["invites"]) >= 3 for n in (alice, carol)))
         epoch = alice.network()["epoch"]
         bob_address, alice_address = bob.self()["ipv4"], alice.self()["ipv4"]
 
         kicked = alice.ipop("kick", "bob")
-        self.assertGreaterEqual(len(kicked["closed_invites"]), 2)
+        self.assertGreaterEqual(len(kicked["closed_invites"]), 3)
         self.assertGreater(kicked["epoch"], epoch)
         for node in (alice, carol):
             eventually(f"{node.name} sees bob gone", lambda n=node: "bob" not in n.members())
             self.assertEqual(node.network()["epoch"], kicked["epoch"])
+            self.assertEqual(node.network()["invites"], [], "they ended with the old secret")
             self.assertFalse(node.ping(bob_address, wait_s=1))
         self.assertFalse(bob.ping(alice_address, wait_s=1))
         # Restarted with all it had it is still out …
@@ -148,6 +151,8 @@ class Kick(LabTest):
             self.fails(NO_ENTRY, mallory, "join", invite, "--name", "mallory")
         for node in (alice, carol):
             self.assertFalse({"bob", "mallory"} & set(node.members()))
+        # What a closed invite promised is free again.
+        self.invite(carol, *for_printer)
         # Everybody else goes on, also with newcomers and over a restart.
         self.reaches(alice, carol)
         dave = self.public("dave")
@@ -155,6 +160,9 @@ class Kick(LabTest):
         alice.restart()
         self.reaches(alice, dave)
         self.assertNotIn("bob", alice.members())
+
+    def address_of(self, node, last):
+        return node.network()["subnet4"].rsplit(".", 1)[0] + f".{last}"
 
     def test_a_member_who_was_off_learns_of_the_kick(self):
         alice, bob, carol = self.three()
