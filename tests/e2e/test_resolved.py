@@ -51,6 +51,8 @@ class Names(LabTest):
         self.assertIn(bob.self()["ipv4"], query.stdout, query.stderr)
         self.assertIn("ipop0", query.stdout)
         self.assertIn(alice.self()["ipv4"], self.resolved.addresses("alice.family.internal"))
+        for address in (bob.self()["ipv4"], bob.self()["ipv6"]):
+            self.assertIn("bob.family.internal", self.resolved.ask("query", address).stdout)
         self.assertNotIn(ADVICE, self.codes(alice))
         # Other names go to the server that this computer had before, and no short name gets ours.
         self.assertEqual(self.resolved.addresses("host.example"), {PUBLIC})
