@@ -36,7 +36,8 @@ void Node::crash() {
 }
 
 void Node::start() {
-  engine_ = std::make_unique<engine::Engine>(rng_, log_, endpoint_.port);
+  engine_ =
+      std::make_unique<engine::Engine>(rng_, log_, engine::Engine::Options{.port = endpoint_.port});
   engine_->handle_local_addresses(now(), {endpoint_.address});
   drain();
   const auto disk = disk_;

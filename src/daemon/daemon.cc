@@ -4,12 +4,14 @@
 #include <chrono>
 #include <csignal>
 #include <cstdlib>
+#include <thread>
 
 #include "daemon/replies.h"
 #include "engine/overload.h"
 #include "os/clock.h"
 #include "os/notify.h"
 #include "os/udp_socket.h"
+#include "wire/handshake.h"
 
 namespace ipop::daemon {
 namespace {
@@ -26,29 +28,41 @@ std::unexpected<std::string> failed(const Error& error) {
   return std::unexpected(std::string(error.what));
 }
 
-/// Opens the wanted port; the one kept from earlier; or a new one, which is then kept.
-std::expected<os::UdpSocket, std::string> open_port(const DaemonConfig& config,
-                                                    const StateStore& store, Logger& log) {
+/// One a processor that this process may run on, where the user does not say.
+std::size_t worker_count(const DaemonConfig& config) {
+  if (config.workers != 0) return config.workers;
+  return std::clamp<std::size_t>(std::thread::hardware_concurrency(), 1, dataplane::kWorkersMax);
+}
+
+/// Opens the wanted port; the one kept from earlier; or a new one, which is then kept. One socket a
+/// worker.
+std::expected<std::vector<os::UdpSocket>, std::string> open_port(const DaemonConfig& config,
+                                                                 const StateStore& store,
+                                                                 Logger& log) {
   const os::UdpSettings settings{.segment = config.offloads.udp_segment,
                                  .group = config.offloads.udp_group};
+  const auto open = [&](std::uint16_t port) {
+    return os::UdpSocket::open_group(port, settings, worker_count(config),
+                                     {.first_byte = wire::kTypeData});
+  };
   if (config.listen) {
-    auto socket = os::UdpSocket::open(*config.listen, settings);
-    if (!socket) return failed(socket.error());
-    return std::move(*socket);
+    auto sockets = open(*config.listen);
+    if (!sockets) return failed(sockets.error());
+    return std::move(*sockets);
   }
   const auto kept = store.load_port();
   if (!kept) log.write(LogLevel::Warning, "state", kept.error());
   if (kept && *kept) {
-    if (auto socket = os::UdpSocket::open(**kept, settings)) return std::move(*socket);
+    if (auto sockets = open(**kept)) return std::move(*sockets);
     log.write(LogLevel::Warning, "udp",
               "port " + std::to_string(**kept) + " is in use by now; drawing another one");
   }
-  auto socket = os::UdpSocket::open(0, settings);
-  if (!socket) return failed(socket.error());
-  if (const auto saved = store.save_port(socket->port()); !saved) {
+  auto sockets = open(0);
+  if (!sockets) return failed(sockets.error());
+  if (const auto saved = store.save_port(sockets->front().port()); !saved) {
     log.write(LogLevel::Warning, "state", saved.error());
   }
-  return std::move(*socket);
+  return std::move(*sockets);
 }
 
 }  // namespace
@@ -74,7 +88,7 @@ std::expected<std::unique_ptr<Daemon>, std::string> Daemon::start(const DaemonCo
   if (!dns) return failed(dns.error());
   auto udp = open_port(config, store, log);
   if (!udp) return std::unexpected(udp.error());
-  auto packets = PacketThread::start(std::move(*udp));
+  auto packets = PacketThreads::start(std::move(*udp));
   if (!packets) return failed(packets.error());
   return std::make_unique<Daemon>(
       config, log,
@@ -95,9 +109,13 @@ Daemon::Daemon(const DaemonConfig& config, os::StderrLogger& log, Parts parts)
       sender_(packets_->sender()),
       interfaces_({config.dns,
                    config.interface,
-                   {.tcp = config.offloads.tun_tcp, .udp = config.offloads.tun_udp}},
+                   {.tcp = config.offloads.tun_tcp,
+                    .udp = config.offloads.tun_udp,
+                    .queues = packets_->count()}},
                   std::move(parts.netlink), *packets_, dns_, log),
-      engine_(rng_, log, packets_->port()) {
+      engine_(rng_, log,
+              {.port = packets_->port(),
+               .workers = static_cast<dataplane::SenderId>(packets_->count())}) {
   static_cast<void>(poller_.add(signals_.fd(), kSignals, os::Interest::Read));
   static_cast<void>(poller_.add(watch_.fd(), kWatch, os::Interest::Read));
   static_cast<void>(poller_.add(control_.fd(), kControl, os::Interest::Read));

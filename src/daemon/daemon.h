@@ -12,7 +12,7 @@
 #include "daemon/control_server.h"
 #include "daemon/dns_server.h"
 #include "daemon/interfaces.h"
-#include "daemon/packet_thread.h"
+#include "daemon/packet_threads.h"
 #include "daemon/state_store.h"
 #include "engine/engine.h"
 #include "os/logger.h"
@@ -33,7 +33,7 @@ class Daemon {
     StateStore store;
     ControlServer control;
     DnsServer dns;
-    std::unique_ptr<PacketThread> packets;
+    std::unique_ptr<PacketThreads> packets;
   };
   /// Takes the state folder, the socket and the port, and restores all networks. The error is one
   /// line for the operator.
@@ -96,7 +96,7 @@ class Daemon {
   StateStore store_;
   ControlServer control_;
   DnsServer dns_;
-  std::unique_ptr<PacketThread> packets_;
+  std::unique_ptr<PacketThreads> packets_;
   os::UdpSender sender_;
   Interfaces interfaces_;
   engine::Engine engine_;

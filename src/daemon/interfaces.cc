@@ -19,6 +19,14 @@ std::uint32_t gso_size_max(std::uint16_t mtu) {
   return static_cast<std::uint32_t>(segments) * (mtu - kHeaders);
 }
 
+std::string describe(const std::vector<os::Tun>& queues) {
+  const TunOffloads granted = queues.front().offloads();
+  std::string text = std::to_string(queues.size()) + (queues.size() == 1 ? " queue" : " queues");
+  text += ", large packets: ";
+  text += !granted.tcp ? "none" : granted.udp ? "TCP, UDP" : "TCP";
+  return text;
+}
+
 }  // namespace
 
 Interfaces::Made Interfaces::up(const engine::InterfaceUp& wanted) {
@@ -36,7 +44,8 @@ Interfaces::Made Interfaces::up(const engine::InterfaceUp& wanted) {
     if (const auto up = netlink_.set_link_up(made.ifindex, link); !up) {
       return {"", made.name + ": " + std::string(up.error().what)};
     }
-    packets_->attach(wanted.slot, std::move(queues->front()));
+    log_->write(LogLevel::Info, "interface", made.name + ": " + describe(*queues));
+    packets_->attach(wanted.slot, std::move(*queues));
     it = interfaces_.emplace(wanted.slot, std::move(made)).first;
   }
   const std::string problem = configure(it->second, wanted);

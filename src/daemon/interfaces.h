@@ -7,7 +7,7 @@
 
 #include "base/log.h"
 #include "daemon/dns_server.h"
-#include "daemon/packet_thread.h"
+#include "daemon/packet_threads.h"
 #include "engine/output.h"
 #include "os/netlink.h"
 #include "os/resolved.h"
@@ -23,7 +23,7 @@ class Interfaces {
     std::optional<std::string> first_name;  ///< for the first network that names none itself
     os::TunSettings tun;
   };
-  Interfaces(const Options& options, os::Netlink netlink, PacketThread& packets, DnsServer& dns,
+  Interfaces(const Options& options, os::Netlink netlink, PacketThreads& packets, DnsServer& dns,
              Logger& log)
       : options_(options),
         netlink_(std::move(netlink)),
@@ -66,7 +66,7 @@ class Interfaces {
 
   Options options_;
   os::Netlink netlink_;
-  PacketThread* packets_;
+  PacketThreads* packets_;
   DnsServer* dns_;
   Logger* log_;
   std::map<NetworkSlot, Interface> interfaces_;

@@ -1,6 +1,7 @@
 #include "daemon/packet_thread.h"
 
 #include <algorithm>
+#include <bit>
 #include <utility>
 
 #include "dataplane/worker.h"
@@ -10,27 +11,17 @@ namespace ipop::daemon {
 namespace {
 
 constexpr std::uint64_t kUdpToken = 0;
-constexpr std::uint64_t kCommandToken = 1;
+constexpr std::uint64_t kWakeupToken = 1;
 constexpr std::uint64_t kTunToken = 2;
 
 }  // namespace
 
-Result<std::unique_ptr<PacketThread>> PacketThread::start(os::UdpSocket udp) {
-  auto poller = os::Poller::open();
-  if (!poller) return std::unexpected(poller.error());
-  auto commands = os::Wakeup::open();
-  if (!commands) return std::unexpected(commands.error());
-  auto events = os::Wakeup::open();
-  if (!events) return std::unexpected(events.error());
-  return std::make_unique<PacketThread>(
-      Parts{std::move(udp), std::move(*poller), std::move(*commands), std::move(*events)});
-}
-
-PacketThread::PacketThread(Parts parts)
-    : udp_(std::move(parts.udp)),
-      poller_(std::move(parts.poller)),
-      commands_wakeup_(std::move(parts.commands)),
-      events_wakeup_(std::move(parts.events)),
+PacketThread::PacketThread(const Shared& shared, std::size_t index, os::UdpSocket udp,
+                           os::Poller poller)
+    : shared_(shared),
+      index_(index),
+      udp_(std::move(udp)),
+      poller_(std::move(poller)),
       thread_([this] { run(); }) {}
 
 PacketThread::~PacketThread() {
@@ -38,18 +29,14 @@ PacketThread::~PacketThread() {
   thread_.join();
 }
 
-void PacketThread::publish(std::unique_ptr<const dataplane::Snapshot> snapshot,
-                           dataplane::Garbage garbage) {
-  snapshots_.publish(std::move(snapshot), std::move(garbage));
+std::uint64_t PacketThread::attach(NetworkSlot slot, os::Tun tun) {
+  return send(Attach{slot, std::make_unique<os::Tun>(std::move(tun))});
 }
 
-void PacketThread::attach(NetworkSlot slot, os::Tun tun) {
-  send(Attach{slot, std::make_unique<os::Tun>(std::move(tun))});
-}
+std::uint64_t PacketThread::detach(NetworkSlot slot) { return send(Detach{slot}); }
 
-void PacketThread::detach(NetworkSlot slot) {
-  const std::uint64_t number = send(Detach{slot});
-  for (std::uint64_t done = commands_done_.load(); done < number; done = commands_done_.load()) {
+void PacketThread::wait_for(std::uint64_t command) const {
+  for (std::uint64_t done = commands_done_.load(); done < command; done = commands_done_.load()) {
     commands_done_.wait(done);
   }
 }
@@ -61,13 +48,18 @@ std::uint64_t PacketThread::send(Command command) {
     commands_.push_back(std::move(command));
     number = ++commands_sent_;
   }
-  commands_wakeup_.notify();
+  wakeup().notify();
   return number;
 }
 
 void PacketThread::run() {
   using PacketWorker = dataplane::Worker<os::Tun, os::UdpSocket>;
-  PacketWorker worker(PacketWorker::Options{0, &snapshots_, &events_, &drops_, &udp_});
+  PacketWorker worker({.index = index_,
+                       .handover = shared_.handover,
+                       .snapshots = shared_.snapshots,
+                       .events = &events_,
+                       .drops = &drops_,
+                       .udp = &udp_});
   std::vector<Attach> tuns;
   const auto detach = [&](NetworkSlot slot) {
     worker.detach(slot);
@@ -78,17 +70,20 @@ void PacketThread::run() {
     });
   };
   static_cast<void>(poller_.add(udp_.fd(), kUdpToken, os::Interest::Read));
-  static_cast<void>(poller_.add(commands_wakeup_.fd(), kCommandToken, os::Interest::Read));
+  static_cast<void>(poller_.add(wakeup().fd(), kWakeupToken, os::Interest::Read));
   for (;;) {
     const dataplane::WorkDone done = worker.run_once(os::now().at);
-    if (done.events) events_wakeup_.notify();
+    if (done.events) shared_.events->notify();
+    for (std::uint32_t left = done.handed; left != 0; left &= left - 1) {
+      (*shared_.wakeups)[static_cast<std::size_t>(std::countr_zero(left))].notify();
+    }
     // While packets flow there is no need to ask the poller, but commands must not starve.
     const auto ready =
         poller_.wait(done.packets == 0 ? std::nullopt : std::optional<Duration>(Duration(0)));
-    const bool commanded = std::any_of(ready.begin(), ready.end(),
-                                       [](const os::Ready& r) { return r.token == kCommandToken; });
-    if (!commanded) continue;
-    commands_wakeup_.drain();
+    const bool woken = std::any_of(ready.begin(), ready.end(),
+                                   [](const os::Ready& r) { return r.token == kWakeupToken; });
+    if (!woken) continue;
+    wakeup().drain();
     std::vector<Command> commands;
     {
       const std::scoped_lock lock(commands_mutex_);

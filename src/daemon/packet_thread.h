@@ -11,47 +11,40 @@
 #include "base/id.h"
 #include "dataplane/counters.h"
 #include "dataplane/event_queue.h"
+#include "dataplane/handover.h"
 #include "dataplane/snapshot.h"
 #include "os/poller.h"
 #include "os/tun.h"
-#include "os/udp_sender.h"
 #include "os/udp_socket.h"
 #include "os/wakeup.h"
 
 namespace ipop::daemon {
 
-/// The worker thread: runs the packet path over the UDP socket and every network's interface, and
-/// sleeps in its poller when there is nothing to do. It owns the interfaces that it serves.
-///
-/// All public functions are for the control thread.
+/// One worker's thread: runs the packet path over its UDP socket and its queue of every network's
+/// interface, and sleeps in its poller when there is nothing to do. It owns the queues that it
+/// serves. PacketThreads is who makes and drives these.
 class PacketThread {
  public:
-  struct Parts {
-    os::UdpSocket udp;
-    os::Poller poller;
-    os::Wakeup commands;
-    os::Wakeup events;
+  /// What the threads of one daemon have in common; outlives them.
+  struct Shared {
+    dataplane::SnapshotSlot* snapshots;
+    dataplane::Handover* handover;
+    const os::Wakeup* events;  ///< wakes control
+    /// Wake a worker that was handed something; by index.
+    const std::vector<os::Wakeup>* wakeups;
   };
-  static Result<std::unique_ptr<PacketThread>> start(os::UdpSocket udp);
-  explicit PacketThread(Parts parts);
+  PacketThread(const Shared& shared, std::size_t index, os::UdpSocket udp, os::Poller poller);
   ~PacketThread();
 
-  /// Readable when events wait; take_event() until nullopt after drain_wakeup().
-  int fd() const { return events_wakeup_.fd(); }
-  void drain_wakeup() const { events_wakeup_.drain(); }
+  // For the control thread.
   std::optional<dataplane::Event> take_event() { return events_.pop(); }
-
-  void publish(std::unique_ptr<const dataplane::Snapshot> snapshot, dataplane::Garbage garbage);
-  /// Frees what the worker no longer sees; true when something still waits.
-  bool collect() { return snapshots_.collect() != 0; }
-  /// The interface is served until detach(), which returns when it has disappeared.
-  void attach(NetworkSlot slot, os::Tun tun);
-  void detach(NetworkSlot slot);
-
+  /// The queue is served until detach(). Both return the number of the command, for wait_for().
+  std::uint64_t attach(NetworkSlot slot, os::Tun tun);
+  std::uint64_t detach(NetworkSlot slot);
+  /// Returns when the command was carried out.
+  void wait_for(std::uint64_t command) const;
   const dataplane::DropCounters& drops() const { return drops_; }
-  std::uint16_t port() const { return udp_.port(); }
-  /// For the control thread's own datagrams on the same port.
-  os::UdpSender sender() const { return os::UdpSender(udp_); }
+  const os::UdpSocket& udp() const { return udp_; }
 
  private:
   struct Attach {
@@ -67,16 +60,16 @@ class PacketThread {
   void run();
   /// Returns the command's number, which done_ reaches when it is carried out.
   std::uint64_t send(Command command);
+  const os::Wakeup& wakeup() const { return (*shared_.wakeups)[index_]; }
 
-  dataplane::SnapshotSlot snapshots_{1};
+  Shared shared_;
+  std::size_t index_;
   dataplane::EventQueue events_;
   dataplane::DropCounters drops_;
   os::UdpSocket udp_;
   os::Poller poller_;
-  os::Wakeup commands_wakeup_;
-  os::Wakeup events_wakeup_;
   /// Commands are a few a day: a lock is the simplest right thing, and the worker takes it only
-  /// after the wake-up that announces one.
+  /// after a wake-up.
   std::mutex commands_mutex_;
   std::vector<Command> commands_;
   std::uint64_t commands_sent_ = 0;

@@ -136,11 +136,11 @@ control::NetworkStatus status_of(const engine::NetworkStatus& status, std::uint1
   return out;
 }
 
-std::map<std::string, std::uint64_t> drops_of(const dataplane::DropCounters& drops) {
+std::map<std::string, std::uint64_t> drops_of(const dataplane::DropTotals& drops) {
   std::map<std::string, std::uint64_t> out;
   for (std::size_t i = 0; i < dataplane::kDropCount; ++i) {
     const auto reason = static_cast<dataplane::Drop>(i);
-    out[std::string(dataplane::drop_name(reason))] = drops.read(reason);
+    out[std::string(dataplane::drop_name(reason))] = drops[i];
   }
   return out;
 }

@@ -18,7 +18,7 @@ control::InviteStatus invite_of(const engine::InviteStatus& invite);
 control::PathStatus path_of(const std::optional<Endpoint>& endpoint, std::optional<Duration> rtt);
 control::NetworkStatus status_of(const engine::NetworkStatus& status, std::uint16_t port);
 /// By reason, all reasons.
-std::map<std::string, std::uint64_t> drops_of(const dataplane::DropCounters& drops);
+std::map<std::string, std::uint64_t> drops_of(const dataplane::DropTotals& drops);
 control::NetworkSummary summary_of(const engine::NetworkStatus& status);
 control::Health health_of(const engine::Health& health);
 

@@ -4,6 +4,9 @@
 
 namespace ipop::dataplane {
 
+/// Dropped packets by reason, of all workers.
+using DropTotals = std::array<std::uint64_t, kDropCount>;
+
 /// One worker's dropped packets.
 class DropCounters {
  public:

@@ -46,7 +46,7 @@ class EventQueue {
 
  private:
   struct Slot;
-  EventQueueWords words_;
+  RingWords words_;
   std::unique_ptr<Slot[]> slots_;
 };
 

@@ -45,9 +45,10 @@ struct alignas(kCacheLineSize) DropWords {
   std::array<std::atomic<std::uint64_t>, kDropCount> counts{};
 };
 
-/// Of an event queue: how many slots were ever filled and emptied. Each is stored with release by
-/// its one writer and loaded with acquire by the other side, which hands the slot's content over.
-struct EventQueueWords {
+/// Of an event or handover queue: how many slots were ever filled and emptied. Each is stored with
+/// release by its one writer and loaded with acquire by the other side, which hands the slot's
+/// content over.
+struct RingWords {
   alignas(kCacheLineSize) std::atomic<std::uint64_t> pushed{0};
   alignas(kCacheLineSize) std::atomic<std::uint64_t> popped{0};
 };

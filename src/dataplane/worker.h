@@ -11,14 +11,17 @@
 #include "dataplane/coalescer.h"
 #include "dataplane/counters.h"
 #include "dataplane/event_queue.h"
+#include "dataplane/handover.h"
 #include "dataplane/pipeline.h"
+#include "wire/handshake.h"
 
 namespace ipop::dataplane {
 
 /// What one call of Worker::run_once() did.
 struct WorkDone {
-  std::size_t packets = 0;  ///< read from all devices; 0 = go and wait for them
-  bool events = false;      ///< something was pushed: wake control
+  std::size_t packets = 0;   ///< read from all devices; 0 = go and wait for them
+  bool events = false;       ///< something was pushed: wake control
+  std::uint32_t handed = 0;  ///< bit n: worker n was handed something: wake it
 };
 
 /// One thread's packet path, both directions, run to completion: read a batch, classify, seal or
@@ -32,13 +35,14 @@ class Worker {
  public:
   /// Packets a batch, each of up to 64 KiB: enough to share the cost of a system call, few enough
   /// to keep our own queue short. Only pages that packets touch become resident.
-  static constexpr std::size_t kTunBatch = 64;
-  static constexpr std::size_t kUdpBatch = 64;
+  static constexpr std::size_t kTunBatch = 32;
+  static constexpr std::size_t kUdpBatch = 32;
   static constexpr std::size_t kTunsMax = 64;
 
   /// All are borrowed and outlive the worker.
   struct Options {
-    std::size_t index = 0;  ///< in the snapshot slot; the SenderId is one more
+    std::size_t index = 0;  ///< in the snapshot slot; the SenderId and the lane are one more
+    Handover* handover = nullptr;
     SnapshotSlot* snapshots = nullptr;
     EventQueue* events = nullptr;
     DropCounters* drops = nullptr;
@@ -49,7 +53,8 @@ class Worker {
       : options_(options),
         packets_(std::make_unique_for_overwrite<Packet[]>(std::max(kTunBatch, kUdpBatch))),
         run_(std::make_unique_for_overwrite<Packet>()) {
-    check(options.index < kWorkersMax);
+    check(options.handover->workers() <= kWorkersMax &&
+          options.index < options.handover->workers());
   }
 
   /// Serves one more network's interface; false when kTunsMax are served already, or the network
@@ -75,6 +80,7 @@ class Worker {
     const Snapshot* snapshot = options_.snapshots->enter(options_.index);
     if (snapshot != nullptr) {
       run_inbound(*snapshot, now);
+      run_handed_over(*snapshot, now);
       for (std::size_t i = 0; i < tun_count_; ++i) run_outbound(*snapshot, now, tuns_[i]);
     }
     options_.snapshots->leave(options_.index);
@@ -197,11 +203,46 @@ class Worker {
       do {
         const MutableBytes datagram = rest.first(std::min(stride, rest.size()));
         rest = rest.subspan(datagram.size());
-        handle_received(snapshot, now, meta_[i], datagram);
+        const std::size_t owner = owner_of(datagram);
+        if (owner == options_.index) {
+          handle_received(snapshot, now, meta_[i], datagram);
+        } else {
+          hand_over(owner, meta_[i], datagram);
+        }
       } while (!rest.empty());
     }
     flush_run();
     done_.packets += n;
+  }
+
+  /// Data packets belong to the worker of their lane, whose windows nobody else may touch; what is
+  /// no data may be handed to control by anybody.
+  std::size_t owner_of(Bytes datagram) const {
+    const bool has_lane = datagram.size() > 1 && datagram[0] == std::byte{wire::kTypeData};
+    if (!has_lane) return options_.index;
+    return owner_of_lane(std::to_integer<std::uint8_t>(datagram[1]), options_.handover->workers());
+  }
+
+  void hand_over(std::size_t owner, const ReceivedMeta& meta, Bytes datagram) {
+    if (options_.handover->between(options_.index, owner).push(meta.from, meta.ecn, datagram)) {
+      done_.handed |= 1U << owner;
+    } else {
+      drop(Drop::QueueFull);
+    }
+  }
+
+  void run_handed_over(const Snapshot& snapshot, Instant now) {
+    for (std::size_t from = 0; from < options_.handover->workers(); ++from) {
+      HandoverQueue& queue = options_.handover->between(from, options_.index);
+      for (std::size_t i = 0; i < HandoverQueue::kSlots; ++i) {
+        const auto handed = queue.front();
+        if (!handed) break;
+        handle_received(snapshot, now, {handed->from, handed->ecn}, handed->datagram);
+        flush_run();  // what it joined borrows from the slot
+        queue.pop();
+        ++done_.packets;
+      }
+    }
   }
 
   void handle_received(const Snapshot& snapshot, Instant now, const ReceivedMeta& meta,

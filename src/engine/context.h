@@ -20,6 +20,7 @@ struct Context {
   session::IndexTable indices;
   session::HandshakeGate gate;
   std::uint16_t port = 0;                  ///< of the one UDP socket
+  dataplane::SenderId workers = 1;         ///< that seal packets
   std::vector<IpAddress> local_addresses;  ///< of this machine, overlay interfaces excluded
   std::deque<Output> outputs;
   Ticket next_ticket = 1;

@@ -8,7 +8,10 @@
 
 namespace ipop::engine {
 
-Engine::Engine(Rng& rng, Logger& log, std::uint16_t port) : ctx_(rng, log) { ctx_.port = port; }
+Engine::Engine(Rng& rng, Logger& log, const Options& options) : ctx_(rng, log) {
+  ctx_.port = options.port;
+  ctx_.workers = options.workers;
+}
 
 Engine::~Engine() = default;
 

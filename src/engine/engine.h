@@ -21,7 +21,11 @@ namespace ipop::engine {
 /// outputs out in their order; handle_timeout() is due at that instant (earlier is harmless).
 class Engine {
  public:
-  Engine(Rng& rng, Logger& log, std::uint16_t port);
+  struct Options {
+    std::uint16_t port = 0;           ///< of the one UDP socket
+    dataplane::SenderId workers = 1;  ///< that seal packets
+  };
+  Engine(Rng& rng, Logger& log, const Options& options);
   ~Engine();
 
   // --- events ---

@@ -6,8 +6,8 @@
 #include "engine/overload.h"
 
 namespace ipop::engine {
-Link::Link(const session::Session::Options& options)
-    : session_(options), paths_(*options.rng), rng_(options.rng) {}
+Link::Link(const session::Session::Options& options, const Context& ctx)
+    : session_(options), paths_(*options.rng), ctx_(&ctx) {}
 
 void Link::connect(const Now& now) {
   session_.connect(now);
@@ -263,8 +263,12 @@ void Link::pump_paths() {
 
 void Link::make_pair(session::Session::PairMade made) {
   Pair pair;
-  pair.keypair = std::make_unique<dataplane::Keypair>(
-      dataplane::Keypair::Options{made.local, made.remote, made.suite}, std::move(made.keys));
+  pair.keypair =
+      std::make_unique<dataplane::Keypair>(dataplane::Keypair::Options{.local = made.local,
+                                                                       .remote = made.remote,
+                                                                       .suite = made.suite,
+                                                                       .workers = ctx_->workers},
+                                           std::move(made.keys));
   pair.epoch = made.epoch;
   pair.usable = made.initiator;
   if (!made.initiator) pair.answered_to = responding_to_;
@@ -281,7 +285,7 @@ void Link::note_received(Instant now) {
   if (pings_unanswered_ == 0) return;
   pings_unanswered_ = 0;
   // Up to a fifth earlier, so that many links do not wake the machine at once for ever.
-  ping_at_ = heard_at_ + kKeepalive - std::chrono::milliseconds(rng_->below(5000));
+  ping_at_ = heard_at_ + kKeepalive - std::chrono::milliseconds(ctx_->rng->below(5000));
 }
 
 Instant Link::last_received() const {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "dataplane/keypair.h"
+#include "engine/context.h"
 #include "nat/path_set.h"
 #include "session/session.h"
 #include "wire/frames.h"
@@ -53,7 +54,7 @@ class Link {
   };
   using Output = std::variant<Send, PairUsable, PairGone, Candidates, PingDue, Changed, WaitUntil>;
 
-  Link(const session::Session::Options& options);
+  Link(const session::Session::Options& options, const Context& ctx);
   Link(const Link&) = delete;
   Link& operator=(const Link&) = delete;
 
@@ -130,7 +131,7 @@ class Link {
   std::optional<Endpoint> responding_to_;
   std::vector<std::unique_ptr<dataplane::Keypair>> garbage_;
   std::uint32_t next_message_ = 1;
-  Rng* rng_;
+  const Context* ctx_;
 
   Instant session_deadline_ = Instant::max();
   Instant paths_deadline_ = Instant::max();

@@ -140,7 +140,7 @@ Peer& Network::peer_for(const Now& now, const TunnelKey& key) {
   peer->since = now.at;
   session::Session::Options options{&session::kNativeProfile, &local_,  key, peer->handle,
                                     &ctx_->indices,           ctx_->rng};
-  peer->link = std::make_unique<Link>(options);
+  peer->link = std::make_unique<Link>(options, *ctx_);
   if (const member::Member* m = membership_.by_tunnel_key(key)) peer->node = m->node;
   Peer& made = *peer;
   by_tunnel_key_[key] = made.handle;

@@ -1,5 +1,6 @@
 #include "os/udp_socket.h"
 
+#include <linux/filter.h>
 #include <netinet/in.h>
 #include <netinet/ip.h>
 #include <netinet/udp.h>
@@ -146,24 +147,81 @@ UdpSocket& UdpSocket::operator=(UdpSocket&&) noexcept = default;
 UdpSocket::~UdpSocket() = default;
 
 Result<UdpSocket> UdpSocket::open(std::uint16_t port, const UdpSettings& settings) {
-  auto dual = open_family(port, false, settings);
+  return open_any_family(port, false, settings);
+}
+
+Result<UdpSocket> UdpSocket::open_ipv4(std::uint16_t port, const UdpSettings& settings) {
+  return open_family(port, true, false, settings);
+}
+
+Result<std::vector<UdpSocket>> UdpSocket::open_group(std::uint16_t port,
+                                                     const UdpSettings& settings, std::size_t count,
+                                                     const LaneSteering& steering) {
+  // Alone first: a port that is shared from the start would be shared with anybody who asks, and
+  // another daemon's use of it would go unnoticed.
+  auto alone = open_any_family(port, false, settings);
+  if (!alone) return std::unexpected(alone.error());
+  const std::uint16_t drawn = alone->port();
+  std::vector<UdpSocket> group;
+  if (count > 1) {
+    { const UdpSocket released = std::move(*alone); }
+    for (std::size_t i = 0; i < count; ++i) {
+      auto next = open_any_family(drawn, true, settings);
+      if (!next) return std::unexpected(next.error());
+      group.push_back(std::move(*next));
+    }
+    if (group.front().steer(count, steering)) return group;
+    group.clear();
+    alone = open_any_family(drawn, false, settings);
+    if (!alone) return std::unexpected(alone.error());
+  }
+  group.push_back(std::move(*alone));
+  return group;
+}
+
+/// A classic BPF program of the group: Linux sees the datagram from its UDP payload on, and takes
+/// the answer as the socket's number in the order of binding (socket(7), SO_ATTACH_REUSEPORT_CBPF).
+/// Without the second byte the load ends the program with 0.
+Result<void> UdpSocket::steer(std::size_t count, const LaneSteering& steering) {
+  std::array<sock_filter, 8> program{{
+      {BPF_LD | BPF_B | BPF_ABS, 0, 0, 0},
+      {BPF_JMP | BPF_JEQ | BPF_K, 0, 5, steering.first_byte},  // no: the last line
+      {BPF_LD | BPF_B | BPF_ABS, 0, 0, 1},
+      {BPF_JMP | BPF_JEQ | BPF_K, 3, 0, 0},  // lane 0: the last line
+      {BPF_ALU | BPF_SUB | BPF_K, 0, 0, 1},
+      {BPF_ALU | BPF_MOD | BPF_K, 0, 0, static_cast<std::uint32_t>(count)},
+      {BPF_RET | BPF_A, 0, 0, 0},
+      {BPF_RET | BPF_K, 0, 0, 0},
+  }};
+  const sock_fprog attached{static_cast<unsigned short>(program.size()), program.data()};
+  if (::setsockopt(socket_.fd(), SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &attached,
+                   sizeof attached) != 0) {
+    return fail_errno("steering datagrams to sockets", errno);
+  }
+  return {};
+}
+
+Result<UdpSocket> UdpSocket::open_any_family(std::uint16_t port, bool shared,
+                                             const UdpSettings& settings) {
+  auto dual = open_family(port, false, shared, settings);
   // No IPv6 in the kernel, or none on any interface.
   if (!dual && (dual.error().os == EAFNOSUPPORT || dual.error().os == EADDRNOTAVAIL)) {
-    return open_family(port, true, settings);
+    return open_family(port, true, shared, settings);
   }
   return dual;
 }
 
-Result<UdpSocket> UdpSocket::open_ipv4(std::uint16_t port, const UdpSettings& settings) {
-  return open_family(port, true, settings);
-}
-
-Result<UdpSocket> UdpSocket::open_family(std::uint16_t port, bool ipv4_only,
+Result<UdpSocket> UdpSocket::open_family(std::uint16_t port, bool ipv4_only, bool shared,
                                          const UdpSettings& settings) {
   const int family = ipv4_only ? AF_INET : AF_INET6;
   UniqueFd socket(::socket(family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_UDP));
   if (!socket) return fail_errno("UDP socket", errno);
   if (auto r = configure(socket.fd(), ipv4_only); !r) return std::unexpected(r.error());
+  if (shared) {
+    if (auto r = set_option(socket.fd(), SOL_SOCKET, SO_REUSEPORT, 1, "SO_REUSEPORT"); !r) {
+      return std::unexpected(r.error());
+    }
+  }
   const IpAddress any = ipv4_only ? IpAddress(Ipv4{}) : IpAddress(Ipv6{});
   const SocketAddress local = to_socket_address({any, port}, !ipv4_only);
   if (::bind(socket.fd(), local.get(), local.length) != 0) {

@@ -4,6 +4,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <vector>
 
 #include "base/device.h"
 #include "base/error.h"
@@ -28,6 +29,17 @@ class UdpSocket {
   static Result<UdpSocket> open(std::uint16_t port, const UdpSettings& settings = {});
   /// As open() on a kernel without IPv6.
   static Result<UdpSocket> open_ipv4(std::uint16_t port, const UdpSettings& settings = {});
+
+  /// Which of several sockets a datagram arrives at: those whose first byte is `first_byte` by the
+  /// lane that their second byte names, lane 0 and 1 at the first socket, 2 at the second and so on
+  /// round them; all others at the first.
+  struct LaneSteering {
+    std::uint8_t first_byte = 0;
+  };
+  /// Several sockets on one port, for a thread each (SO_REUSEPORT). As many as `count`, or one
+  /// where the kernel cannot steer. Otherwise as open().
+  static Result<std::vector<UdpSocket>> open_group(std::uint16_t port, const UdpSettings& settings,
+                                                   std::size_t count, const LaneSteering& steering);
 
   UdpSocket(UdpSocket&&) noexcept;
   UdpSocket& operator=(UdpSocket&&) noexcept;
@@ -60,8 +72,11 @@ class UdpSocket {
  private:
   struct Batch;  // message headers, far too large for this header
   UdpSocket(UniqueFd socket, std::uint16_t port, bool ipv4_only, const UdpSettings& settings);
-  static Result<UdpSocket> open_family(std::uint16_t port, bool ipv4_only,
+  static Result<UdpSocket> open_family(std::uint16_t port, bool ipv4_only, bool shared,
                                        const UdpSettings& settings);
+  static Result<UdpSocket> open_any_family(std::uint16_t port, bool shared,
+                                           const UdpSettings& settings);
+  Result<void> steer(std::size_t count, const LaneSteering& steering);
   /// Fills message headers from the front of `batch`.
   void prepare(std::span<const OutgoingDatagrams> batch);
   std::size_t joinable(std::span<const OutgoingDatagrams> batch) const;

@@ -285,6 +285,52 @@ TEST(UdpSocket, APortThatIsTakenIsNamed) {
   }
 }
 
+TEST(UdpSocket, AGroupSharesAPortAndLanesHaveTheirSocket) {
+  const TestNamespace ns;
+  constexpr UdpSocket::LaneSteering kSteering{.first_byte = 0xc4};
+  auto group = UdpSocket::open_group(0, {}, 3, kSteering);
+  ASSERT_TRUE(group);
+  ASSERT_EQ(group->size(), 3U);
+  for (const UdpSocket& socket : *group) EXPECT_EQ(socket.port(), group->front().port());
+  auto a = UdpSocket::open(0);
+  const struct {
+    ByteVector bytes;
+    std::size_t socket;
+  } cases[] = {
+      {*from_hex("c400"), 0}, {*from_hex("c401"), 0}, {*from_hex("c402"), 1},
+      {*from_hex("c403"), 2}, {*from_hex("c404"), 0}, {*from_hex("c4ff"), 2},
+      {*from_hex("c002"), 0}, {*from_hex("0402"), 0}, {*from_hex("c4"), 0},
+  };
+  for (const bool v6 : {false, true}) {
+    for (const auto& c : cases) {
+      SCOPED_TRACE(to_hex(c.bytes));
+      const std::uint16_t port = group->front().port();
+      const OutgoingDatagrams out{c.bytes, v6 ? local6(port) : local4(port), 0};
+      ASSERT_EQ(a->send(std::span(&out, 1)), 1U);
+      EXPECT_EQ(receive((*group)[c.socket], 1).at(0).bytes, c.bytes);
+    }
+  }
+  // All of them answer from the one port.
+  for (UdpSocket& socket : *group) {
+    const OutgoingDatagrams out{as_bytes("x"), local4(a->port()), 0};
+    ASSERT_EQ(socket.send(std::span(&out, 1)), 1U);
+    EXPECT_EQ(receive(*a, 1).at(0).meta.from, local4(group->front().port()));
+  }
+}
+
+TEST(UdpSocket, AGroupsPortIsNobodyElses) {
+  const TestNamespace ns;
+  const auto group = UdpSocket::open_group(0, {}, 2, {});
+  ASSERT_TRUE(group);
+  const auto second = UdpSocket::open_group(group->front().port(), {}, 2, {});
+  ASSERT_FALSE(second);
+  EXPECT_EQ(second.error().code, Errc::Busy);
+  const auto one = UdpSocket::open_group(0, {}, 1, {});
+  ASSERT_TRUE(one);
+  EXPECT_EQ(one->size(), 1U);
+  EXPECT_FALSE(UdpSocket::open_group(one->front().port(), {}, 2, {}));
+}
+
 TEST(UdpSocket, Ipv4OnlySkipsIpv6) {
   const TestNamespace ns;
   auto a = UdpSocket::open_ipv4(0);

@@ -23,6 +23,7 @@ LIMIT_S = 30.0
 
 bin_dir = ROOT / "build" / "bin"  # run.py sets it
 soak = False  # run.py sets it: the long versions
+config = ""  # run.py sets it: what every daemon's ipopd.toml begins with
 
 
 def eventually(what, probe, limit_s=LIMIT_S):
@@ -61,7 +62,7 @@ class Node:
         self.host, self.name, self.folder = host, host.name, folder
         self.state, self.socket = folder / "state", folder / "ipopd.sock"
         self.config, self.log_path = folder / "ipopd.toml", folder / "log"
-        self.config.write_text("")
+        self.config.write_text(config)
         self.process, self.preload = None, None
 
     def daemon_command(self, *options, state=None, socket=None):

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Runs the end-to-end tests: real daemons in network namespaces. Needs root.
 
-    run.py [--bin DIR] [--soak] [GROUP…]      groups: the test_*.py beside this file
+    run.py [--bin DIR] [--soak] [--plain] [GROUP…]      groups: the test_*.py beside this file
     run.py join Join.test_a_used_invite       one test of a group
 """
 import argparse
@@ -13,6 +13,14 @@ import unittest
 
 import harness
 
+# A kernel that does nothing for many packets at once, and one thread.
+PLAIN = """tun_tcp_offload = false
+tun_udp_offload = false
+udp_segment = false
+udp_group = false
+workers = 1
+"""
+
 HERE = pathlib.Path(__file__).resolve().parent
 GROUPS = sorted(path.stem[5:] for path in HERE.glob("test_*.py"))
 
@@ -21,11 +29,13 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--bin", type=pathlib.Path, default=harness.bin_dir)
     parser.add_argument("--soak", action="store_true", help="the long versions")
+    parser.add_argument("--plain", action="store_true", help="every offload off, one thread")
     parser.add_argument("what", nargs="*")
     options = parser.parse_args()
     if os.geteuid() != 0:
         raise SystemExit("end-to-end tests make network namespaces and need root")
     harness.bin_dir, harness.soak = options.bin.resolve(), options.soak
+    harness.config = PLAIN if options.plain else ""
     for program in ("ipop", "ipopd"):
         if not (harness.bin_dir / program).exists():
             raise SystemExit(f"{harness.bin_dir / program} is missing: ./run build")

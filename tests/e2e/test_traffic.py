@@ -17,7 +17,7 @@ def peer(node, *arguments):
     return process
 
 
-class Traffic(LabTest):
+class Transfers(LabTest):
     def transfer(self, sender, receiver, count, address=None):
         """Sends bytes by TCP through the tunnel and compares the sums of both ends."""
         address = address or receiver.self()["ipv4"]
@@ -29,6 +29,8 @@ class Traffic(LabTest):
         sink.wait()
         sink.stdout.close()
 
+
+class Traffic(Transfers):
     def test_a_large_transfer_arrives_whole_both_ways(self):
         alice, bob = self.pair()
         size = (1 << 30) if harness.soak else (48 << 20)
@@ -132,6 +134,56 @@ class Traffic(LabTest):
             time.sleep(0.5)  # the silence is what is measured
         for node, used in zip((alice, bob), before):
             self.assertLess(node.cpu_s() - used, 0.02 * window_s, node.name)
+
+
+class Offloads(Transfers):
+    """What the kernel does for many packets at once, and what must work without it."""
+
+    SETTINGS = ("tun_tcp_offload", "tun_udp_offload", "udp_segment", "udp_group")
+
+    def configured(self, node, *lines):
+        node.config.write_text("".join(f"{line}\n" for line in lines))
+        node.restart()
+
+    def test_each_setting_can_be_off_alone(self):
+        alice, bob = self.pair()
+        for setting in self.SETTINGS:
+            with self.subTest(setting):
+                self.configured(bob, f"{setting} = false", "workers = 2")
+                self.reaches(bob, alice)
+                self.transfer(bob, alice, 6 << 20)
+                self.transfer(alice, bob, 6 << 20)
+
+    def test_the_log_says_what_the_kernel_granted(self):
+        alice = self.founder()
+        self.configured(alice, "workers = 2")
+        self.assertRegex(alice.log_tail(), "2 queues, large packets: TCP")
+        self.configured(alice, *(f"{setting} = false" for setting in self.SETTINGS), "workers = 1")
+        self.assertRegex(alice.log_tail(), "1 queue, large packets: none")
+
+    def test_several_flows_at_once_arrive_whole(self):
+        alice, bob = self.pair()
+        for node in (alice, bob):
+            self.configured(node, "workers = 2")
+        self.reaches(bob, alice)
+        address, flows = alice.self()["ipv4"], range(5001, 5009)
+        sinks = [peer(alice, "sink", address, port) for port in flows]
+        for sink in sinks:
+            self.assertEqual(sink.stdout.readline(), "ready\n")
+        sources = [peer(bob, "source", address, port, 4 << 20, port) for port in flows]
+        for sink, source in zip(sinks, sources):
+            self.assertEqual(sink.stdout.readline(), source.stdout.readline())
+            for process in (sink, source):
+                process.wait()
+                process.stdout.close()
+
+    def test_every_start_with_two_threads_passes_a_first_ping(self):
+        alice, bob = self.pair()
+        self.configured(alice, "workers = 2")
+        for i in range(200 if harness.soak else 8):
+            with self.subTest(start=i):
+                self.configured(bob, "workers = 2")
+                self.reaches(bob, alice)
 
 
 class Names(LabTest):

@@ -1,0 +1,70 @@
+#include "daemon/packet_threads.h"
+
+#include "base/check.h"
+
+namespace ipop::daemon {
+
+Result<std::unique_ptr<PacketThreads>> PacketThreads::start(std::vector<os::UdpSocket> sockets) {
+  check(!sockets.empty());
+  auto events = os::Wakeup::open();
+  if (!events) return std::unexpected(events.error());
+  Parts parts{std::move(*events), {}, {}, std::move(sockets)};
+  for (std::size_t i = 0; i < parts.sockets.size(); ++i) {
+    auto wakeup = os::Wakeup::open();
+    if (!wakeup) return std::unexpected(wakeup.error());
+    auto poller = os::Poller::open();
+    if (!poller) return std::unexpected(poller.error());
+    parts.wakeups.push_back(std::move(*wakeup));
+    parts.pollers.push_back(std::move(*poller));
+  }
+  return std::make_unique<PacketThreads>(std::move(parts));
+}
+
+PacketThreads::PacketThreads(Parts parts)
+    : snapshots_(parts.sockets.size()),
+      handover_(parts.sockets.size()),
+      events_(std::move(parts.events)),
+      wakeups_(std::move(parts.wakeups)) {
+  const PacketThread::Shared shared{&snapshots_, &handover_, &events_, &wakeups_};
+  for (std::size_t i = 0; i < parts.sockets.size(); ++i) {
+    threads_.push_back(std::make_unique<PacketThread>(shared, i, std::move(parts.sockets[i]),
+                                                      std::move(parts.pollers[i])));
+  }
+}
+
+std::optional<dataplane::Event> PacketThreads::take_event() {
+  for (const auto& thread : threads_) {
+    if (auto event = thread->take_event()) return event;
+  }
+  return std::nullopt;
+}
+
+void PacketThreads::publish(std::unique_ptr<const dataplane::Snapshot> snapshot,
+                            dataplane::Garbage garbage) {
+  snapshots_.publish(std::move(snapshot), std::move(garbage));
+}
+
+void PacketThreads::attach(NetworkSlot slot, std::vector<os::Tun> queues) {
+  check(queues.size() == threads_.size());
+  for (std::size_t i = 0; i < threads_.size(); ++i) {
+    threads_[i]->attach(slot, std::move(queues[i]));
+  }
+}
+
+void PacketThreads::detach(NetworkSlot slot) {
+  std::vector<std::uint64_t> commands;
+  for (const auto& thread : threads_) commands.push_back(thread->detach(slot));
+  for (std::size_t i = 0; i < threads_.size(); ++i) threads_[i]->wait_for(commands[i]);
+}
+
+dataplane::DropTotals PacketThreads::drops() const {
+  dataplane::DropTotals out{};
+  for (const auto& thread : threads_) {
+    for (std::size_t i = 0; i < out.size(); ++i) {
+      out[i] += thread->drops().read(static_cast<dataplane::Drop>(i));
+    }
+  }
+  return out;
+}
+
+}  // namespace ipop::daemon

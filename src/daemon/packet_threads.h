@@ -1,0 +1,49 @@
+#pragma once
+
+#include "daemon/packet_thread.h"
+#include "os/udp_sender.h"
+
+namespace ipop::daemon {
+
+/// The packet path: as many threads as there are sockets, each with its queue of every interface.
+/// For the control thread.
+class PacketThreads {
+ public:
+  /// Of one port (os::UdpSocket::open_group). At least one.
+  static Result<std::unique_ptr<PacketThreads>> start(std::vector<os::UdpSocket> sockets);
+  struct Parts {
+    os::Wakeup events;
+    std::vector<os::Wakeup> wakeups;
+    std::vector<os::Poller> pollers;
+    std::vector<os::UdpSocket> sockets;
+  };
+  explicit PacketThreads(Parts parts);
+
+  std::size_t count() const { return threads_.size(); }
+  /// Readable when events wait; take_event() until nullopt after drain_wakeup().
+  int fd() const { return events_.fd(); }
+  void drain_wakeup() const { events_.drain(); }
+  std::optional<dataplane::Event> take_event();
+
+  void publish(std::unique_ptr<const dataplane::Snapshot> snapshot, dataplane::Garbage garbage);
+  /// Frees what no worker sees any more; true when something still waits.
+  bool collect() { return snapshots_.collect() != 0; }
+  /// The interface is served until detach(), which returns when it has disappeared.
+  /// Requires: count() queues.
+  void attach(NetworkSlot slot, std::vector<os::Tun> queues);
+  void detach(NetworkSlot slot);
+
+  dataplane::DropTotals drops() const;
+  std::uint16_t port() const { return threads_.front()->udp().port(); }
+  /// For the control thread's own datagrams on the same port.
+  os::UdpSender sender() const { return os::UdpSender(threads_.front()->udp()); }
+
+ private:
+  dataplane::SnapshotSlot snapshots_;
+  dataplane::Handover handover_;
+  os::Wakeup events_;
+  std::vector<os::Wakeup> wakeups_;
+  std::vector<std::unique_ptr<PacketThread>> threads_;
+};
+
+}  // namespace ipop::daemon
