@@ -43,7 +43,7 @@ void Node::start() {
   const auto disk = disk_;
   for (const auto& [name, files] : disk) {
     const auto file = [&files](engine::FileKind kind) {
-      const auto it = files.find(kind);
+      const auto it = files.find(kind);  // NOLINT(clang-analyzer-core.CallAndMessage): bound above
       return it == files.end() ? ByteVector() : it->second;
     };
     if (file(engine::FileKind::Identity).empty()) continue;

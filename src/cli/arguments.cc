@@ -3,6 +3,7 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <charconv>
+#include <cmath>
 #include <sstream>
 #include <utility>
 
@@ -190,7 +191,7 @@ std::expected<control::Request, std::string> ping_request(const Raw& raw) {
       .member = raw.member,
       .network = present(raw.network),
       .count = raw.count,
-      .interval = std::chrono::milliseconds(static_cast<int>(raw.interval_seconds * 1000 + 0.5))};
+      .interval = std::chrono::milliseconds(std::lround(raw.interval_seconds * 1000))};
 }
 
 std::expected<control::Request, std::string> request_of(Grammar& grammar) {

@@ -292,7 +292,7 @@ std::string dump(const Json& json, int indent) {
 
 Json parse(std::string_view line) { return Json::parse(line, nullptr, /*allow_exceptions=*/false); }
 
-Json versioned(Json fields_only) {
+Json versioned(const Json& fields_only) {
   Json out{{"version", kSchemaVersion}};
   out.update(fields_only);
   return out;
@@ -353,7 +353,7 @@ std::unexpected<ControlError> bad_request(ErrorCode code, std::string message) {
       .code = code, .message = std::move(message), .next = "ipop(1) lists what can be asked"});
 }
 
-std::unexpected<ControlError> bad_line(std::string message) {
+std::unexpected<ControlError> bad_line(const std::string& message) {
   return std::unexpected(ControlError{.code = ErrorCode::Internal,
                                       .message = "the daemon's answer is damaged: " + message,
                                       .next = "use ipop and ipopd of the same version"});

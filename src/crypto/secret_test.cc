@@ -28,12 +28,12 @@ TEST(Secret, MovedFromIsZero) {
   ASSERT_FALSE(all_zero(content));
 
   Secret<32> second = std::move(first);
-  EXPECT_TRUE(all_zero(first.reveal()));  // NOLINT(bugprone-use-after-move): that is the point
+  EXPECT_TRUE(all_zero(first.reveal()));  // NOLINT: that is the point
   EXPECT_TRUE(equal_bytes(second.reveal(), content));
 
   Secret<32> third = Secret<32>::random(rng);
   third = std::move(second);
-  EXPECT_TRUE(all_zero(second.reveal()));  // NOLINT(bugprone-use-after-move)
+  EXPECT_TRUE(all_zero(second.reveal()));  // NOLINT
   EXPECT_TRUE(equal_bytes(third.reveal(), content));
 
   Secret<32>& alias = third;

@@ -16,7 +16,7 @@
 namespace ipop::daemon {
 namespace {
 
-enum Token : std::uint64_t { kSignals, kWatch, kControl, kDns, kPackets };
+enum Token : std::uint64_t { Signals, Watch, Control, Dns, Packets };
 
 /// PROTOCOL 14: a jump as long as this may mean that this machine was suspended, copied or
 /// restored.
@@ -116,11 +116,11 @@ Daemon::Daemon(const DaemonConfig& config, os::StderrLogger& log, Parts parts)
       engine_(rng_, log,
               {.port = packets_->port(),
                .workers = static_cast<dataplane::SenderId>(packets_->count())}) {
-  static_cast<void>(poller_.add(signals_.fd(), kSignals, os::Interest::Read));
-  static_cast<void>(poller_.add(watch_.fd(), kWatch, os::Interest::Read));
-  static_cast<void>(poller_.add(control_.fd(), kControl, os::Interest::Read));
-  static_cast<void>(poller_.add(dns_.fd(), kDns, os::Interest::Read));
-  static_cast<void>(poller_.add(packets_->fd(), kPackets, os::Interest::Read));
+  static_cast<void>(poller_.add(signals_.fd(), Token::Signals, os::Interest::Read));
+  static_cast<void>(poller_.add(watch_.fd(), Token::Watch, os::Interest::Read));
+  static_cast<void>(poller_.add(control_.fd(), Token::Control, os::Interest::Read));
+  static_cast<void>(poller_.add(dns_.fd(), Token::Dns, os::Interest::Read));
+  static_cast<void>(poller_.add(packets_->fd(), Token::Packets, os::Interest::Read));
 }
 
 int Daemon::run() {
@@ -176,19 +176,19 @@ void Daemon::wait(Instant deadline) {
   if (deadline != Instant::max()) timeout = std::max(Duration(0), deadline - now);
   for (const os::Ready& ready : poller_.wait(timeout)) {
     switch (ready.token) {
-      case kSignals:
+      case Token::Signals:
         handle_signals();
         break;
-      case kWatch:
+      case Token::Watch:
         if (watch_.drain()) update_addresses();
         break;
-      case kControl:
+      case Token::Control:
         handle_requests();
         break;
-      case kDns:
+      case Token::Dns:
         dns_.process(names_);
         break;
-      case kPackets:
+      case Token::Packets:
         packets_->drain_wakeup();
         while (auto event = packets_->take_event()) {
           engine_.handle_event(os::now(), *event);

@@ -39,7 +39,7 @@ class RestoredMember {
   Now now_{};
   SeededRng rng_{1};
   NullLogger log_;
-  Engine engine_{rng_, log_, 41820};
+  Engine engine_{rng_, log_, {.port = 41820}};
 };
 
 TEST(Invite, FromTheFarthestMemberIsGivenOut) {

@@ -402,6 +402,7 @@ void Network::mend_conflicts(const Now& now) {
     if (!first_time && now.at < last->second + kMendInterval) continue;
     const bool ours = std::any_of(set_->all().begin(), set_->all().end(), [&](const auto& entry) {
       const auto* admit = std::get_if<wire::Admit>(&entry.second.statement.body);
+      // NOLINTNEXTLINE(clang-analyzer-core.CallAndMessage): `m` is bound above
       return admit != nullptr && admit->redemption == m.grant && admit->admitter == grant_;
     });
     if (!ours) continue;

@@ -54,7 +54,7 @@ class Names : public testing::Test {
 
   SeededRng rng_{1};
   NullLogger log_;
-  Engine engine_{rng_, log_, 4000};
+  Engine engine_{rng_, log_, {.port = 4000}};
   NameTable names_;
   Ipv6 v6_;
 };
