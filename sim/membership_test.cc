@@ -4,6 +4,9 @@
 
 #include <gtest/gtest.h>
 
+#include <set>
+
+#include "engine/stored.h"
 #include "sim/scenario.h"
 
 namespace ipop::sim {
@@ -65,6 +68,31 @@ TEST(Membership, WithoutLossTheFirstPacketPassesWithinThreeRoundTrips) {
 TEST(Membership, ThreeMembersFindEachOther) {
   World world(2);
   make_trio(world);
+}
+
+// Whoever may issue GRANTs could otherwise name a key of its own for somebody else.
+TEST(Membership, EveryMemberSignsItsOwnTunnelKey) {
+  World world(9);
+  make_trio(world);
+  world.run_for(2s);
+  for (std::size_t i = 0; i < world.size(); ++i) {
+    const auto statements =
+        engine::parse_stored_statements(world.node(i).file("family", engine::FileKind::Statements));
+    ASSERT_TRUE(statements.has_value());
+    std::set<IdentityKey> signers;
+    std::size_t claims = 0;
+    for (const Bytes bytes : *statements) {
+      const auto statement = wire::parse_statement(bytes);
+      ASSERT_TRUE(statement.has_value());
+      const auto* skey = std::get_if<wire::Skey>(&statement->body);
+      if (skey == nullptr) continue;
+      EXPECT_EQ(skey->epoch, 1U);
+      signers.insert(skey->identity);
+      ++claims;
+    }
+    EXPECT_EQ(signers.size(), 3U) << "node " << i;
+    EXPECT_EQ(claims, 3U) << "once each";
+  }
 }
 
 TEST(Membership, AnyMemberAdmitsWhileTheInviterIsOff) {

@@ -145,6 +145,13 @@ void Node::transmit(const Endpoint& to, Bytes datagram) {
   world_->send(*this, to, datagram);
 }
 
+Bytes Node::file(const std::string& network, engine::FileKind kind) const {
+  const auto files = disk_.find(network);
+  if (files == disk_.end()) return {};
+  const auto file = files->second.find(kind);
+  return file == files->second.end() ? Bytes() : Bytes(file->second);
+}
+
 engine::NetworkStatus Node::status(std::string_view network) const {
   auto status = engine_->status_of(now(), network);
   check(status.has_value());

@@ -61,6 +61,8 @@ class Node {
   /// Gets a new address, as a laptop that changes networks.
   void move_to(const Endpoint& endpoint);
   void copy_disk_from(const Node& other) { disk_ = other.disk_; }
+  /// A file of a network as it is on the disk; empty: there is none.
+  Bytes file(const std::string& network, engine::FileKind kind) const;
   /// From now on nothing can be saved.
   bool disk_full = false;
 

@@ -251,6 +251,7 @@ class Network {
   void cut_invalid_peers(const Now& now);
   void show_why_cut(Peer& peer);
   void mend_conflicts(const Now& now);
+  void claim_tunnel_key(const Now& now);
   void ping_timeouts(const Now& now);
   void send_pings(const Now& now);
 

@@ -341,6 +341,16 @@ void Network::refresh_membership(const Now& now) {
   }
   mesh_.set_members(now.at, up_ ? others : std::vector<wire::NodeId>{});
   mend_conflicts(now);
+  claim_tunnel_key(now);
+}
+
+/// In a GRANT our tunnel key has the signature of its issuer only. Ours under it, once, keeps
+/// anybody who may issue GRANTs from naming another key for us.
+void Network::claim_tunnel_key(const Now& now) {
+  local_.skey_epoch = self()->skey_epoch;
+  if (local_.skey_epoch != 0) return;
+  publish_statements(now, {member::claim_tunnel_key(membership_.network(), *identity_,
+                                                    local_.keys.public_key, wall(now))});
 }
 
 /// A peer that is no member (any more) hears why, and is gone: no session, no relay, no record.
