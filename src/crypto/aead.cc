@@ -4,6 +4,8 @@
 #include <cpuid.h>
 #endif
 
+#include "base/check.h"
+#include "crypto/aead_ipsec_mb.h"
 #include "crypto/aead_openssl.h"
 
 namespace ipop::crypto {
@@ -15,6 +17,17 @@ AeadNonce nonce_of(Suite suite, std::uint64_t counter) {
     nonce[at] = static_cast<std::byte>(counter >> (8 * i));
   }
   return nonce;
+}
+
+std::unique_ptr<Aead> open_aead(Backend backend, Suite suite, const Secret<32>& key) {
+  switch (backend) {
+    case Backend::Openssl:
+      return open_openssl_aead(suite, key);
+    case Backend::IpsecMb:
+      return open_ipsec_mb_aead(suite, key);
+  }
+  check(false);
+  return nullptr;
 }
 
 std::unique_ptr<Aead> open_aead(Suite suite, const Secret<32>& key) {

@@ -20,8 +20,7 @@ using AeadNonce = std::array<std::byte, 12>;
 AeadNonce nonce_of(Suite suite, std::uint64_t counter);
 
 /// One key, ready to seal or open many packets in place. The context is set up once per key and is
-/// not shared between threads: each sender and the receiver own one. The seam for libipsec-mb:
-/// open_aead() picks the backend.
+/// not shared between threads: each sender and the receiver own one.
 class Aead {
  public:
   Aead() = default;
@@ -38,7 +37,13 @@ class Aead {
   virtual Result<MutableBytes> open(const AeadNonce& nonce, Bytes aad, MutableBytes buffer) = 0;
 };
 
-/// A context for `key`. OpenSSL's today. Never null.
+/// The libraries that run AEADs; all give the same bytes.
+enum class Backend : std::uint8_t { Openssl, IpsecMb };
+
+/// A context for `key`, for many packets. Never null. Requires: `backend` is Openssl, or what
+/// choose_backends() (crypto/backends.h) gave on this machine.
+std::unique_ptr<Aead> open_aead(Backend backend, Suite suite, const Secret<32>& key);
+/// OpenSSL's, for a handshake's few bytes.
 std::unique_ptr<Aead> open_aead(Suite suite, const Secret<32>& key);
 
 /// True where AES-256-GCM runs in hardware (AES-NI and PCLMULQDQ): only then it may be offered,

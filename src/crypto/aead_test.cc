@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "crypto/testing.h"
 #include "crypto/xchacha.h"
 
 namespace ipop::crypto {
@@ -21,14 +22,19 @@ bool all_zero(Bytes bytes) {
   return std::all_of(bytes.begin(), bytes.end(), [](std::byte b) { return b == std::byte{0}; });
 }
 
-constexpr Suite kSuites[] = {Suite::ChaCha20Poly1305, Suite::Aes256Gcm};
+using test::kSuites;
+using test::Way;
+
+/// Each test runs for both suites with every backend.
+class AeadWays : public testing::TestWithParam<Way> {};
+INSTANTIATE_TEST_SUITE_P(All, AeadWays, testing::ValuesIn(test::ways()), test::name_of_way);
 
 constexpr std::string_view kSunscreen =
     "Ladies and Gentlemen of the class of '99: If I could offer you only one tip for the future, "
     "sunscreen would be it.";
 
 // RFC 8439 section 2.8.2; McGrew and Viega, "The Galois/Counter Mode", test cases 13, 14 and 16.
-TEST(Aead, KnownAnswers) {
+TEST_P(AeadWays, KnownAnswers) {
   const struct {
     Suite suite;
     std::string key, nonce, aad, text, want;
@@ -52,7 +58,8 @@ TEST(Aead, KnownAnswers) {
        "76fc6ece0f4e1768cddf8853bb2d551b"},
   };
   for (const auto& c : cases) {
-    const auto aead = open_aead(c.suite, *Secret<32>::from(hex(c.key)));
+    if (c.suite != GetParam().suite) continue;
+    const auto aead = GetParam().open(*Secret<32>::from(hex(c.key)));
     ByteVector buffer = hex(c.text);
     buffer.resize(buffer.size() + kTagSize);
     aead->seal(nonce_from(c.nonce), hex(c.aad), buffer);
@@ -81,9 +88,9 @@ struct Sealed {
   ByteVector buffer;
 };
 
-Sealed sealed_sample(Suite suite, std::size_t size) {
+Sealed sealed_sample(const Way& way, std::size_t size) {
   SeededRng rng(size + 1);
-  Sealed out{open_aead(suite, Secret<32>::random(rng)), nonce_of(suite, 7), ByteVector(16),
+  Sealed out{way.open(Secret<32>::random(rng)), nonce_of(way.suite, 7), ByteVector(16),
              ByteVector(size + kTagSize)};
   rng.fill(out.aad);
   rng.fill(out.buffer);
@@ -98,98 +105,90 @@ void expect_denied(Sealed& s, const AeadNonce& nonce, Bytes aad, ByteVector buff
   EXPECT_TRUE(all_zero(buffer)) << "unauthenticated bytes remained";
 }
 
-TEST(Aead, EveryBitFlipIsRefusedAndLeavesNothing) {
-  for (const Suite suite : kSuites) {
-    for (const std::size_t size : {0U, 1U, 16U, 61U}) {
-      Sealed s = sealed_sample(suite, size);
-      for (std::size_t bit = 0; bit < s.buffer.size() * 8; ++bit) {
-        ByteVector bad = s.buffer;
-        bad[bit / 8] ^= static_cast<std::byte>(1U << (bit % 8));
-        expect_denied(s, s.nonce, s.aad, bad);
-      }
-      for (std::size_t bit = 0; bit < s.aad.size() * 8; ++bit) {
-        ByteVector bad = s.aad;
-        bad[bit / 8] ^= static_cast<std::byte>(1U << (bit % 8));
-        expect_denied(s, s.nonce, bad, s.buffer);
-      }
-      for (std::size_t bit = 0; bit < s.nonce.size() * 8; ++bit) {
-        AeadNonce bad = s.nonce;
-        bad[bit / 8] ^= static_cast<std::byte>(1U << (bit % 8));
-        expect_denied(s, bad, s.aad, s.buffer);
-      }
-      EXPECT_TRUE(s.aead->open(s.nonce, s.aad, s.buffer).has_value())
-          << "failures do not spoil the context";
+TEST_P(AeadWays, EveryBitFlipIsRefusedAndLeavesNothing) {
+  for (const std::size_t size : {0U, 1U, 16U, 61U, 300U}) {
+    Sealed s = sealed_sample(GetParam(), size);
+    for (std::size_t bit = 0; bit < s.buffer.size() * 8; ++bit) {
+      ByteVector bad = s.buffer;
+      bad[bit / 8] ^= static_cast<std::byte>(1U << (bit % 8));
+      expect_denied(s, s.nonce, s.aad, bad);
     }
+    for (std::size_t bit = 0; bit < s.aad.size() * 8; ++bit) {
+      ByteVector bad = s.aad;
+      bad[bit / 8] ^= static_cast<std::byte>(1U << (bit % 8));
+      expect_denied(s, s.nonce, bad, s.buffer);
+    }
+    for (std::size_t bit = 0; bit < s.nonce.size() * 8; ++bit) {
+      AeadNonce bad = s.nonce;
+      bad[bit / 8] ^= static_cast<std::byte>(1U << (bit % 8));
+      expect_denied(s, bad, s.aad, s.buffer);
+    }
+    EXPECT_TRUE(s.aead->open(s.nonce, s.aad, s.buffer).has_value())
+        << "failures do not spoil the context";
   }
 }
 
-TEST(Aead, EveryTruncationIsRefused) {
-  for (const Suite suite : kSuites) {
-    Sealed s = sealed_sample(suite, 40);
-    for (std::size_t size = 0; size < s.buffer.size(); ++size) {
-      ByteVector cut = s.buffer;
-      cut.resize(size);
-      expect_denied(s, s.nonce, s.aad, cut);
-    }
+TEST_P(AeadWays, EveryTruncationIsRefused) {
+  Sealed s = sealed_sample(GetParam(), 40);
+  for (std::size_t size = 0; size < s.buffer.size(); ++size) {
+    ByteVector cut = s.buffer;
+    cut.resize(size);
+    expect_denied(s, s.nonce, s.aad, cut);
   }
 }
 
 // Every length up to 2000 at changing alignments, sealed and opened by contexts that go on, and
 // interleaved: the direction of a context changes with each call.
-TEST(Aead, LengthAndAlignmentSweep) {
-  for (const Suite suite : kSuites) {
-    SeededRng rng(3);
-    const Secret<32> key = Secret<32>::random(rng);
-    const auto one = open_aead(suite, key);
-    const auto two = open_aead(suite, key);
-    ByteVector area(2000 + kTagSize + 64);
-    ByteVector text(2000);
-    rng.fill(text);
-    for (std::size_t size = 0; size <= 2000; ++size) {
-      const MutableBytes buffer = MutableBytes(area).subspan(size % 64, size + kTagSize);
-      copy_bytes(buffer, Bytes(text).first(size));
-      Aead& sealer = size % 3 == 0 ? *one : *two;
-      Aead& opener = size % 2 == 0 ? *one : *two;
-      const AeadNonce nonce = nonce_of(suite, size);
-      const Bytes aad = Bytes(text).first(size % 33);
-      sealer.seal(nonce, aad, buffer);
-      if (size >= 16) { ASSERT_FALSE(equal_bytes(buffer.first(size), Bytes(text).first(size))); }
-      const auto opened = opener.open(nonce, aad, buffer);
-      ASSERT_TRUE(opened.has_value()) << size;
-      ASSERT_TRUE(equal_bytes(*opened, Bytes(text).first(size))) << size;
-      ASSERT_EQ(opened->data(), buffer.data()) << "in place";
-    }
+TEST_P(AeadWays, LengthAndAlignmentSweep) {
+  SeededRng rng(3);
+  const Secret<32> key = Secret<32>::random(rng);
+  const auto one = GetParam().open(key);
+  const auto two = GetParam().open(key);
+  ByteVector area(2000 + kTagSize + 64);
+  ByteVector text(2000);
+  rng.fill(text);
+  for (std::size_t size = 0; size <= 2000; ++size) {
+    const MutableBytes buffer = MutableBytes(area).subspan(size % 64, size + kTagSize);
+    copy_bytes(buffer, Bytes(text).first(size));
+    Aead& sealer = size % 3 == 0 ? *one : *two;
+    Aead& opener = size % 2 == 0 ? *one : *two;
+    const AeadNonce nonce = nonce_of(GetParam().suite, size);
+    const Bytes aad = Bytes(text).first(size % 33);
+    sealer.seal(nonce, aad, buffer);
+    if (size >= 16) { ASSERT_FALSE(equal_bytes(buffer.first(size), Bytes(text).first(size))); }
+    const auto opened = opener.open(nonce, aad, buffer);
+    ASSERT_TRUE(opened.has_value()) << size;
+    ASSERT_TRUE(equal_bytes(*opened, Bytes(text).first(size))) << size;
+    ASSERT_EQ(opened->data(), buffer.data()) << "in place";
   }
 }
 
-TEST(Aead, LargestDatagram) {
-  for (const Suite suite : kSuites) {
-    Sealed s = sealed_sample(suite, 65535);
-    const auto opened = s.aead->open(s.nonce, s.aad, s.buffer);
-    ASSERT_TRUE(opened.has_value());
-    EXPECT_EQ(opened->size(), 65535U);
-  }
+TEST_P(AeadWays, LargestDatagram) {
+  Sealed s = sealed_sample(GetParam(), 65535);
+  const auto opened = s.aead->open(s.nonce, s.aad, s.buffer);
+  ASSERT_TRUE(opened.has_value());
+  EXPECT_EQ(opened->size(), 65535U);
 }
 
-TEST(Aead, SuitesAndKeysDoNotMix) {
+TEST_P(AeadWays, SuitesAndKeysDoNotMix) {
   SeededRng rng(4);
   const Secret<32> key = Secret<32>::random(rng);
   ByteVector buffer(32 + kTagSize);
-  open_aead(Suite::Aes256Gcm, key)->seal(nonce_of(Suite::Aes256Gcm, 1), {}, buffer);
-  for (const Suite suite : kSuites) {
-    ByteVector copy = buffer;
-    const bool same = suite == Suite::Aes256Gcm;
-    EXPECT_EQ(open_aead(suite, key)->open(nonce_of(Suite::Aes256Gcm, 1), {}, copy).has_value(),
-              same);
-    copy = buffer;
-    EXPECT_FALSE(open_aead(suite, Secret<32>::random(rng))
-                     ->open(nonce_of(Suite::Aes256Gcm, 1), {}, copy)
-                     .has_value());
-  }
+  const AeadNonce nonce = nonce_of(Suite::Aes256Gcm, 1);
+  open_aead(Suite::Aes256Gcm, key)->seal(nonce, {}, buffer);
+  ByteVector copy = buffer;
+  EXPECT_EQ(GetParam().open(key)->open(nonce, {}, copy).has_value(),
+            GetParam().suite == Suite::Aes256Gcm);
+  copy = buffer;
+  EXPECT_FALSE(GetParam().open(Secret<32>::random(rng))->open(nonce, {}, copy).has_value());
 }
 
-TEST(AeadDeathTest, SealNeedsRoomForTheTag) {
-  const auto aead = open_aead(Suite::Aes256Gcm, Secret<32>());
+using AeadWaysDeathTest = AeadWays;
+INSTANTIATE_TEST_SUITE_P(All, AeadWaysDeathTest, testing::ValuesIn(test::ways()),
+                         test::name_of_way);
+
+TEST_P(AeadWaysDeathTest, SealNeedsRoomForTheTag) {
+  const auto aead = GetParam().open(Secret<32>());
   ByteVector buffer(15);
   EXPECT_DEATH(aead->seal(AeadNonce{}, {}, buffer), "");
 }

@@ -148,7 +148,7 @@ def check_includes(path, folder, text):
         elif HEAVY.match(name):
             if folder in CORE or path.suffix == ".h":
                 yield number, f"<{name}> belongs in a .cc file of an edge"
-        elif re.match(r"openssl/|sodium", name):
+        elif re.match(r"openssl/|sodium|intel-ipsec-mb", name):
             if folder != "crypto":
                 yield number, f"<{name}>: crypto/ alone includes its libraries"
         elif folder in CORE and not is_test(path):
@@ -246,6 +246,7 @@ SNIPPETS = [
     ("src/session/a.cc", '#include "session.h"\n', "include by folder"),
     ("src/session/a.cc", "#include <openssl/evp.h>\n", "crypto/ alone"),
     ("src/member/a.cc", "#include <sodium.h>\n", "crypto/ alone"),
+    ("src/dataplane/a.cc", "#include <intel-ipsec-mb.h>\n", "crypto/ alone"),
     ("src/nat/a.cc", "#include <sys/socket.h>\n", "system headers"),
     ("src/nat/a.cc", "#include <unistd.h>\n", "system headers"),
     ("src/nat/a.cc", "#include <mutex>\n", "Snapshot"),

@@ -12,6 +12,7 @@
 #include "crypto/aead.h"
 #include "crypto/ed25519.h"
 #include "crypto/hkdf.h"
+#include "crypto/testing.h"
 #include "crypto/x25519.h"
 #include "crypto/xchacha.h"
 
@@ -64,12 +65,15 @@ class Wycheproof : public testing::Test {
   static bool is_valid(const Json& test) { return test.at("result") == "valid"; }
 
   void run_aead(const std::string& file, Suite suite) {
+    for (const Backend backend : test::backends()) run_aead(file, suite, backend);
+  }
+  void run_aead(const std::string& file, Suite suite, Backend backend) {
     for_each(
         file, [](const Json& g) { return g["ivSize"] == 96 && g["keySize"] == 256; },
-        [suite](const Json& group, const Json& test) {
+        [suite, backend](const Json& group, const Json& test) {
           ASSERT_EQ(group["tagSize"], 128);
           const auto key = Secret<32>::from(field(test, "key"));
-          const auto aead = open_aead(suite, *key);
+          const auto aead = open_aead(backend, suite, *key);
           AeadNonce nonce{};
           copy_bytes(nonce, field(test, "iv"));
           const ByteVector aad = field(test, "aad");
