@@ -26,7 +26,7 @@ Keypair::Keypair(const Options& options, session::TransportKeys keys)
   check(options.workers <= kWorkersMax);
   for (std::uint8_t sender = 0; sender <= options.workers; ++sender) {
     auto lane = std::make_unique<SendLane>();
-    lane->sealer = crypto::open_aead(options.suite, lane_key(keys.send, sender));
+    lane->sealer = crypto::open_aead(options.backend, options.suite, lane_key(keys.send, sender));
     sending_.push_back(std::move(lane));
   }
 }
@@ -123,7 +123,8 @@ Keypair::ReceiveLane& Keypair::receive_lane(std::uint8_t queue) {
   std::unique_ptr<ReceiveLane>& lane = receiving_[queue];
   if (lane == nullptr) {
     lane = std::make_unique<ReceiveLane>();
-    lane->opener = crypto::open_aead(options_.suite, lane_key(receive_key_, queue));
+    lane->opener =
+        crypto::open_aead(options_.backend, options_.suite, lane_key(receive_key_, queue));
   }
   return *lane;
 }

@@ -42,6 +42,7 @@ class Keypair {
     crypto::Suite suite;
     SenderId workers = 1;  ///< our own; <= kWorkersMax
     BlockLimits limits{};
+    crypto::Backend backend = crypto::Backend::Openssl;
   };
   Keypair(const Options& options, session::TransportKeys keys);
 

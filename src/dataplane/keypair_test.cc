@@ -6,6 +6,7 @@
 #include <set>
 #include <thread>
 
+#include "crypto/testing.h"
 #include "dataplane/two_nodes.h"
 
 namespace ipop::dataplane {
@@ -14,11 +15,9 @@ namespace {
 using test::packet_of;
 using test::TwoNodes;
 
-constexpr crypto::Suite kSuites[] = {crypto::Suite::ChaCha20Poly1305, crypto::Suite::Aes256Gcm};
-
 TEST(Keypair, SealsInPlaceAndOpensInPlace) {
-  for (const crypto::Suite suite : kSuites) {
-    TwoNodes nodes({.suite = suite});
+  for (const auto& [backend, suite] : crypto::test::ways()) {
+    TwoNodes nodes({.suite = suite, .backend = backend});
     SeededRng rng(1);
     for (const std::size_t size : {0U, 1U, 15U, 16U, 17U, 1380U, 65000U}) {
       ByteVector text(size);
@@ -63,8 +62,8 @@ TEST(Keypair, EverySenderHasALaneOfItsOwn) {
 
 // The lanes of one pair have different keys: equal counters never mean an equal nonce and key.
 TEST(Keypair, APacketOpensOnItsOwnLaneOnly) {
-  for (const crypto::Suite suite : kSuites) {
-    TwoNodes nodes({.suite = suite});
+  for (const auto& [backend, suite] : crypto::test::ways()) {
+    TwoNodes nodes({.suite = suite, .backend = backend});
     const auto packet = packet_of(as_bytes("lane 1"));
     ASSERT_TRUE(nodes.alice.keypair->seal(1, 0, *packet).has_value());
     const ByteVector datagram = to_vector(packet->data());
@@ -86,8 +85,8 @@ TEST(Keypair, APacketOpensOnItsOwnLaneOnly) {
 }
 
 TEST(Keypair, EveryPacketOpensOnce) {
-  for (const crypto::Suite suite : kSuites) {
-    TwoNodes nodes({.suite = suite});
+  for (const auto& [backend, suite] : crypto::test::ways()) {
+    TwoNodes nodes({.suite = suite, .backend = backend});
     const auto packet = packet_of(as_bytes("once"));
     ASSERT_TRUE(nodes.alice.keypair->seal(1, 0, *packet).has_value());
     const ByteVector datagram = to_vector(packet->data());
@@ -116,8 +115,8 @@ TEST(Keypair, CounterIsCommittedAfterTheTagOnly) {
 }
 
 TEST(Keypair, EveryBitOfADatagramMatters) {
-  for (const crypto::Suite suite : kSuites) {
-    TwoNodes nodes({.suite = suite});
+  for (const auto& [backend, suite] : crypto::test::ways()) {
+    TwoNodes nodes({.suite = suite, .backend = backend});
     const auto packet = packet_of(as_bytes("some inner packet"));
     ASSERT_TRUE(nodes.alice.keypair->seal(1, 0, *packet).has_value());
     const ByteVector datagram = to_vector(packet->data());
@@ -204,8 +203,8 @@ TEST(Keypair, ChaChaHasNoBlockLimit) {
 }
 
 TEST(Keypair, MessageLimits) {
-  for (const crypto::Suite suite : kSuites) {
-    TwoNodes nodes({.suite = suite});
+  for (const auto& [backend, suite] : crypto::test::ways()) {
+    TwoNodes nodes({.suite = suite, .backend = backend});
     Keypair& keypair = *nodes.alice.keypair;
     keypair.counter_of(kControlSender) = (1ULL << 60U) - 1;
     EXPECT_FALSE(keypair.wants_rekey());

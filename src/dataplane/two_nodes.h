@@ -54,6 +54,7 @@ struct TwoNodesOptions {
   std::uint16_t mtu = 1380;
   BlockLimits limits{};
   bool proven = true;
+  crypto::Backend backend = crypto::Backend::Openssl;
 };
 
 inline constexpr NetworkSlot kNetwork{3};
@@ -102,7 +103,8 @@ class TwoNodes {
                                                               .remote = remote,
                                                               .suite = options.suite,
                                                               .workers = 2,
-                                                              .limits = options.limits},
+                                                              .limits = options.limits,
+                                                              .backend = options.backend},
                                              std::move(keys));
   }
 
