@@ -25,7 +25,7 @@ namespace {
 using Outcome = std::expected<void, std::string>;
 
 constexpr std::array<std::string_view, 4> kLogLevels{"error", "warning", "info", "debug"};
-/// A configuration of six keys that is longer is another kind of file.
+/// A configuration of a dozen keys that is longer is another kind of file.
 constexpr std::uintmax_t kFileBytesMax = std::uintmax_t{256} * 1024;
 
 std::unexpected<std::string> at(std::string_view source, const toml::source_region& where,
@@ -165,6 +165,13 @@ std::string_view set_bool(const toml::node& value, bool& setting) {
   return {};
 }
 
+std::string_view set_crypto(const toml::node& value, DaemonConfig& config) {
+  const auto choice = value.value_exact<std::string>().value_or("");
+  if (choice != "auto" && choice != "openssl") return "\"auto\" or \"openssl\"";
+  config.crypto = choice == "auto" ? CryptoChoice::Auto : CryptoChoice::Openssl;
+  return {};
+}
+
 constexpr std::array kKeys{
     Key{"state", [](const toml::node& v, DaemonConfig& c) { return set_path(v, c.state); }},
     Key{"socket", [](const toml::node& v, DaemonConfig& c) { return set_path(v, c.socket); }},
@@ -172,6 +179,7 @@ constexpr std::array kKeys{
     Key{"log_level", set_log_level},
     Key{"interface", set_interface},
     Key{"dns", [](const toml::node& v, DaemonConfig& c) { return set_bool(v, c.dns); }},
+    Key{"crypto", set_crypto},
     Key{"workers", set_workers},
     Key{"tun_tcp_offload",
         [](const toml::node& v, DaemonConfig& c) { return set_bool(v, c.offloads.tun_tcp); }},

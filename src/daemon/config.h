@@ -13,6 +13,12 @@ namespace ipop::daemon {
 
 inline constexpr const char* kDefaultConfigPath = "/etc/ipop/ipopd.toml";
 
+/// Which libraries may seal and open packets.
+enum class CryptoChoice : std::uint8_t {
+  Auto,     ///< the fastest that passes its test here
+  Openssl,  ///< OpenSSL; no other is even tried
+};
+
 /// What the daemon is told at its start; ipopd.toml(5). Everything has a default: no file is
 /// needed.
 struct DaemonConfig {
@@ -22,7 +28,8 @@ struct DaemonConfig {
   LogLevel log_level = LogLevel::Info;
   std::optional<std::string> interface;  ///< of the first network; absent = ipop0, ipop1, …
   bool dns = true;                       ///< answer for the members' names
-  std::uint8_t workers = 0;              ///< packet threads; 0 = one a processor, at most 8
+  CryptoChoice crypto = CryptoChoice::Auto;
+  std::uint8_t workers = 0;  ///< packet threads; 0 = one a processor, at most 8
   /// What the kernel may do for many packets at once; off only to look for a fault.
   struct Offloads {
     bool tun_tcp = true;

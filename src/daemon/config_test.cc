@@ -29,6 +29,7 @@ listen = 41820
 log_level = "debug"
 interface = "vpn0"
 dns = false
+crypto = "openssl"
 )",
                                    "f", config);
   ASSERT_TRUE(outcome) << outcome.error();
@@ -37,7 +38,8 @@ dns = false
                                   .listen = std::uint16_t{41820},
                                   .log_level = LogLevel::Debug,
                                   .interface = "vpn0",
-                                  .dns = false}));
+                                  .dns = false,
+                                  .crypto = CryptoChoice::Openssl}));
 }
 
 TEST(Config, TheExampleThatShipsSetsNothingThatIsNotDefault) {
@@ -130,6 +132,8 @@ TEST(Config, BadFiles) {
       {"interface = 0", "f:1:13: ", "interface"},
       {"dns = 1", "f:1:7: ", "true or false"},
       {"dns = \"true\"", "f:1:7: ", "true or false"},
+      {"crypto = \"OpenSSL\"", "f:1:10: ", "\"auto\" or \"openssl\""},
+      {"crypto = true", "f:1:10: ", "\"auto\" or \"openssl\""},
   };
   for (const Bad& one : cases) {
     DaemonConfig config;

@@ -65,6 +65,18 @@ std::expected<std::vector<os::UdpSocket>, std::string> open_port(const DaemonCon
   return std::move(*sockets);
 }
 
+/// The libraries that packets are sealed and opened with, said in the log.
+crypto::Backends choose_backends(CryptoChoice choice, Logger& log) {
+  crypto::Backends backends;
+  if (choice == CryptoChoice::Auto) backends = crypto::choose_backends();
+  std::string line = "packets: AES-256-GCM by ";
+  line += crypto::backend_name(backends.aes256_gcm);
+  line += ", ChaCha20-Poly1305 by ";
+  line += crypto::backend_name(backends.chacha20_poly1305);
+  log.write(LogLevel::Info, "crypto", line);
+  return backends;
+}
+
 }  // namespace
 
 std::expected<std::unique_ptr<Daemon>, std::string> Daemon::start(const DaemonConfig& config,
@@ -93,7 +105,8 @@ std::expected<std::unique_ptr<Daemon>, std::string> Daemon::start(const DaemonCo
   return std::make_unique<Daemon>(
       config, log,
       Parts{std::move(*signals), std::move(*poller), std::move(*watch), std::move(*netlink),
-            std::move(store), std::move(*control), std::move(*dns), std::move(*packets)});
+            std::move(store), std::move(*control), std::move(*dns), std::move(*packets),
+            choose_backends(config.crypto, log)});
 }
 
 Daemon::Daemon(const DaemonConfig& config, os::StderrLogger& log, Parts parts)
@@ -115,7 +128,8 @@ Daemon::Daemon(const DaemonConfig& config, os::StderrLogger& log, Parts parts)
                   std::move(parts.netlink), *packets_, dns_, log),
       engine_(rng_, log,
               {.port = packets_->port(),
-               .workers = static_cast<dataplane::SenderId>(packets_->count())}) {
+               .workers = static_cast<dataplane::SenderId>(packets_->count()),
+               .backends = parts.backends}) {
   static_cast<void>(poller_.add(signals_.fd(), Token::Signals, os::Interest::Read));
   static_cast<void>(poller_.add(watch_.fd(), Token::Watch, os::Interest::Read));
   static_cast<void>(poller_.add(control_.fd(), Token::Control, os::Interest::Read));

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "control/schema.h"
+#include "crypto/backends.h"
 #include "daemon/config.h"
 #include "daemon/control_server.h"
 #include "daemon/dns_server.h"
@@ -34,6 +35,7 @@ class Daemon {
     ControlServer control;
     DnsServer dns;
     std::unique_ptr<PacketThreads> packets;
+    crypto::Backends backends;
   };
   /// Takes the state folder, the socket and the port, and restores all networks. The error is one
   /// line for the operator.

@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "base/random.h"
+#include "crypto/backends.h"
 #include "engine/output.h"
 #include "session/gate.h"
 #include "session/session.h"
@@ -21,6 +22,7 @@ struct Context {
   session::HandshakeGate gate;
   std::uint16_t port = 0;                  ///< of the one UDP socket
   dataplane::SenderId workers = 1;         ///< that seal packets
+  crypto::Backends backends;               ///< that keypairs are made with
   std::vector<IpAddress> local_addresses;  ///< of this machine, overlay interfaces excluded
   std::deque<Output> outputs;
   Ticket next_ticket = 1;

@@ -11,6 +11,7 @@ namespace ipop::engine {
 Engine::Engine(Rng& rng, Logger& log, const Options& options) : ctx_(rng, log) {
   ctx_.port = options.port;
   ctx_.workers = options.workers;
+  ctx_.backends = options.backends;
 }
 
 Engine::~Engine() = default;

@@ -24,6 +24,8 @@ class Engine {
   struct Options {
     std::uint16_t port = 0;           ///< of the one UDP socket
     dataplane::SenderId workers = 1;  ///< that seal packets
+    /// Which libraries seal and open them; what they give is the same.
+    crypto::Backends backends{};
   };
   Engine(Rng& rng, Logger& log, const Options& options);
   ~Engine();

@@ -263,12 +263,13 @@ void Link::pump_paths() {
 
 void Link::make_pair(session::Session::PairMade made) {
   Pair pair;
-  pair.keypair =
-      std::make_unique<dataplane::Keypair>(dataplane::Keypair::Options{.local = made.local,
-                                                                       .remote = made.remote,
-                                                                       .suite = made.suite,
-                                                                       .workers = ctx_->workers},
-                                           std::move(made.keys));
+  pair.keypair = std::make_unique<dataplane::Keypair>(
+      dataplane::Keypair::Options{.local = made.local,
+                                  .remote = made.remote,
+                                  .suite = made.suite,
+                                  .workers = ctx_->workers,
+                                  .backend = ctx_->backends.of(made.suite)},
+      std::move(made.keys));
   pair.epoch = made.epoch;
   pair.usable = made.initiator;
   if (!made.initiator) pair.answered_to = responding_to_;

@@ -38,6 +38,21 @@ class Traffic(Transfers):
         self.transfer(alice, bob, size)
         self.transfer(bob, alice, 8 << 20, alice.self()["ipv6"])
 
+    def test_libraries_of_both_ends_differ(self):
+        """One end is told to use OpenSSL; the other takes what is fastest here."""
+        alice, bob = self.pair()
+        alice.config.write_text('crypto = "openssl"\n')
+        alice.restart()
+        self.reaches(bob, alice)
+        self.transfer(bob, alice, 8 << 20)
+        self.transfer(alice, bob, 8 << 20)
+        lines = [[line for line in node.log_path.read_text().split("\n") if "AES-256-GCM by" in line]
+                 for node in (alice, bob)]
+        self.assertEqual(len(lines[0]), 2, "one of each start")
+        self.assertIn("AES-256-GCM by OpenSSL, ChaCha20-Poly1305 by OpenSSL", lines[0][1])
+        self.assertEqual(lines[0][0].partition("by")[2], lines[1][0].partition("by")[2],
+                         "one processor, one choice")
+
     def test_a_narrow_underlay(self):
         """1280 bytes outside; the inner size follows, so nothing stalls."""
         alice, bob = self.pair()
