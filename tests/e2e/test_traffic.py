@@ -46,8 +46,8 @@ class Traffic(Transfers):
         self.reaches(bob, alice)
         self.transfer(bob, alice, 8 << 20)
         self.transfer(alice, bob, 8 << 20)
-        lines = [[line for line in node.log_path.read_text().split("\n") if "AES-256-GCM by" in line]
-                 for node in (alice, bob)]
+        logs = [node.log_path.read_text().split("\n") for node in (alice, bob)]
+        lines = [[line for line in log if "AES-256-GCM by" in line] for log in logs]
         self.assertEqual(len(lines[0]), 2, "one of each start")
         self.assertIn("AES-256-GCM by OpenSSL, ChaCha20-Poly1305 by OpenSSL", lines[0][1])
         self.assertEqual(lines[0][0].partition("by")[2], lines[1][0].partition("by")[2],
