@@ -186,6 +186,16 @@ TEST(FindClash, WiderAndNarrowerRoutesButNotTheInternet) {
   EXPECT_TRUE(find_clash(several, subnet, 3)) << "a multipath route is nobody's own";
 }
 
+/// Whether draining empties it. The kernel may have more to say meanwhile (an address that turns
+/// out to be nobody else's), but not for ever.
+bool falls_silent(NetlinkWatch& watch) {
+  for (int i = 0; i < 100; ++i) {
+    if (!is_readable(watch.fd())) return true;
+    static_cast<void>(watch.drain());
+  }
+  return false;
+}
+
 TEST_F(NetlinkTest, TheWatchTellsOfChanges) {
   auto watch = NetlinkWatch::open();
   ASSERT_TRUE(watch);
@@ -204,7 +214,7 @@ TEST_F(NetlinkTest, TheWatchTellsOfChanges) {
     ASSERT_TRUE(change.make()) << change.name;
     EXPECT_TRUE(wait_readable(watch->fd())) << change.name;
     EXPECT_TRUE(watch->drain()) << change.name;
-    EXPECT_FALSE(is_readable(watch->fd())) << change.name;
+    EXPECT_TRUE(falls_silent(*watch)) << change.name;
   }
 }
 
@@ -215,7 +225,7 @@ TEST_F(NetlinkTest, TheWatchSurvivesAFlood) {
     ASSERT_TRUE(netlink_->add_address(index(), Ipv4{kV4.value + i}, 16));
   }
   EXPECT_TRUE(watch->drain());
-  EXPECT_FALSE(watch->drain());
+  EXPECT_TRUE(falls_silent(*watch));
   ASSERT_TRUE(netlink_->set_link_down(index()));
   EXPECT_TRUE(watch->drain());
 }
