@@ -60,6 +60,23 @@ TEST(UnixListener, OnlyRootOrTheGroup) {
   }
 }
 
+// What it is born with: whoever may not give it to the group keeps it to itself.
+TEST(UnixListener, PrivateWhereItCannotBeTheGroups) {
+  const TestFolder folder;
+  constexpr uid_t kNobody = 65534;
+  ASSERT_EQ(::chown(folder.path().c_str(), kNobody, kNobody), 0) << "needs root";
+  const auto path = folder / "s";
+  const mode_t before = ::umask(0);
+  ASSERT_EQ(::seteuid(kNobody), 0);
+  const auto listener = UnixListener::open(path);
+  struct stat status{};
+  EXPECT_EQ(::stat(path.c_str(), &status), 0);
+  ASSERT_EQ(::seteuid(0), 0);
+  ::umask(before);
+  ASSERT_TRUE(listener) << listener.error().what;
+  EXPECT_EQ(status.st_mode & 07777U, 0600U);
+}
+
 TEST(UnixListener, ALiveOneIsLeftAlone) {
   const TestFolder folder;
   const auto path = folder / "s";
