@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <system_error>
 
+#include "os/file_system.h"
 #include "os/state_file.h"
 #include "wire/reader.h"
 #include "wire/statement.h"
@@ -78,6 +79,8 @@ std::expected<void, std::string> StateStore::save_port(std::uint16_t port) const
 std::vector<LoadedNetwork> StateStore::load_networks() const {
   std::vector<std::string> names;
   std::error_code error;
+  // As in StateDir::open(): where a predecessor was killed before it had synced a folder's name.
+  static_cast<void>(os::real_file_system().sync_folder(dir_.path() / "networks"));
   for (const auto& entry : fs::directory_iterator(dir_.path() / "networks", error)) {
     const std::string name = entry.path().filename().string();
     if (entry.is_directory(error) && wire::is_valid_name(name)) names.push_back(name);
@@ -127,10 +130,13 @@ std::expected<void, std::string> StateStore::save(const engine::Store& store) co
   std::error_code error;
   const fs::path path = folder(store.network);
   for (const fs::path& p : {dir_.path() / "networks", path}) {
-    if (fs::create_directory(p, error)) {
-      fs::permissions(p, fs::perms::owner_all, fs::perm_options::replace, error);
-    }
+    const bool made = fs::create_directory(p, error);
+    if (made) fs::permissions(p, fs::perms::owner_all, fs::perm_options::replace, error);
     if (error) return std::unexpected(p.string() + ": " + error.message());
+    if (!made) continue;
+    // A power failure must not take the folder away with the files that were synced in it.
+    const auto synced = os::real_file_system().sync_folder(p.parent_path());
+    if (!synced) return std::unexpected(std::string(synced.error().what));
   }
   const auto saved = os::write_state_file(path / rule.name, rule.os_kind, store.bytes,
                                           {.both_copies = rule.both_copies});
