@@ -60,9 +60,14 @@ class Node {
   bool is_running() const { return engine_ != nullptr; }
   /// Gets a new address, as a laptop that changes networks.
   void move_to(const Endpoint& endpoint);
-  void copy_disk_from(const Node& other) { disk_ = other.disk_; }
   /// A file of a network as it is on the disk; empty: there is none.
   Bytes file(const std::string& network, engine::FileKind kind) const;
+  /// Puts another one in its place while the node is off.
+  void replace_file(const std::string& network, engine::FileKind kind, Bytes bytes) {
+    disk_[network][kind] = to_vector(bytes);
+  }
+  /// What a worker sees now; until the next thing that happens to the node.
+  const dataplane::Snapshot& snapshot() const { return *snapshot_; }
   /// From now on nothing can be saved.
   bool disk_full = false;
 
