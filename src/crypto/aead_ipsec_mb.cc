@@ -57,8 +57,8 @@ std::optional<Functions> find_functions() {
 // immutable and not secret. Not one of libraries(), so that a daemon that was told to use OpenSSL
 // executes nothing of this library.
 const std::optional<Functions>& functions() {
-  static const std::optional<Functions> found = find_functions();
-  return found;
+  static const std::optional<Functions> kFunctions = find_functions();
+  return kFunctions;
 }
 
 template <class T>
