@@ -7,9 +7,6 @@ namespace {
 
 using namespace ipop;  // NOLINT(google-build-using-namespace)
 
-/// The sizes and types of stock WireGuard.
-constexpr wire::HandshakeShape kStockShape{1, 2, 3, 12, 12, 0, 0};
-
 void try_shape(const wire::HandshakeShape& shape, Bytes input) {
   if (const auto m = wire::parse_initiation(shape, input)) {
     ByteVector out;
@@ -42,7 +39,7 @@ void try_shape(const wire::HandshakeShape& shape, Bytes input) {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const Bytes input = std::as_bytes(std::span(data, size));
   try_shape(wire::kNativeShape, input);
-  try_shape(kStockShape, input);
+  try_shape(wire::kStockShape, input);
   if (const auto m = wire::parse_initiation_payload(input)) {
     ByteVector out;
     wire::write_initiation_payload(*m, out);

@@ -3,32 +3,34 @@
 
 // Everything that arrives from strangers at a handshake machine, in three guises by the first byte:
 // raw bytes; the same with a right mac1, as a member or a replay has it; and a message 1 that is
-// authentic but for its payload, which the input chooses. Nothing unauthentic may change anything.
+// authentic but for its payload, which the input chooses. The profile, too. Nothing unauthentic may
+// change anything.
 
 namespace {
 
 using namespace ipop;                    // NOLINT(google-build-using-namespace)
 using namespace ipop::session::testing;  // NOLINT(google-build-using-namespace)
 
-ByteVector with_mac1(const session::LocalSide& responder, Bytes head) {
+ByteVector with_mac1(const session::Profile& profile, const session::LocalSide& responder,
+                     Bytes head) {
   ByteVector out = to_vector(head);
-  const auto key = session::mac1_key(session::kNativeProfile.mac1_label,
-                                     responder.epochs[0].mac.reveal(), responder.keys.public_key);
+  const auto key = session::mac1_key(profile, responder.epochs[0], responder.keys.public_key);
   append(out, session::mac1_of(key, head).view());
   append(out, wire::Mac{}.view());
   return out;
 }
 
-ByteVector authentic(TestEnd& initiator, TestEnd& responder, Bytes payload) {
+ByteVector authentic(const session::Profile& profile, TestEnd& initiator, TestEnd& responder,
+                     Bytes payload) {
   SeededRng rng(7);
-  session::NoiseInitiator noise({.construction = session::kNativeProfile.construction},
-                                responder.local().prologue, responder.local().keys.public_key);
+  session::NoiseInitiator noise({.construction = profile.construction}, responder.local().prologue,
+                                responder.local().keys.public_key);
   const auto message =
       noise.write_message1(initiator.local().keys, crypto::X25519KeyPair::random(rng), payload);
   ByteVector head;
-  wire::write_initiation_head(session::kNativeProfile.shape, SessionIndex{1}, message->ephemeral,
+  wire::write_initiation_head(profile.shape, SessionIndex{1}, message->ephemeral,
                               message->sealed_static, message->sealed_payload, head);
-  return with_mac1(responder.local(), head);
+  return with_mac1(profile, responder.local(), head);
 }
 
 }  // namespace
@@ -38,8 +40,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   Bytes input = std::as_bytes(std::span(data, size));
   const auto guise = std::to_integer<unsigned>(input.front());
   input = input.subspan(1);
-  TestEnd peer({.seed = 1});
-  TestEnd end({.seed = 2});
+  const session::Profile& profile =
+      guise / 3 % 2 == 0 ? session::kNativeProfile : session::kStockProfile;
+  TestEnd peer({.seed = 1, .profile = &profile});
+  TestEnd end({.seed = 2, .profile = &profile});
   peer.meet(end);
   end.meet(peer);
   end.connect(0ms);  // so that responses and cookies have something to be for
@@ -53,10 +57,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       datagram = to_vector(input);
       break;
     case 1:
-      datagram = with_mac1(end.local(), input);
+      datagram = with_mac1(profile, end.local(), input);
       break;
     default:
-      datagram = authentic(peer, end, input);
+      datagram = authentic(profile, peer, end, input);
       break;
   }
   const bool accepted = end.receive(1ms, datagram);

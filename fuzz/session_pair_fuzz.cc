@@ -3,8 +3,9 @@
 
 // Two sessions and a link that the input commands: deliver, drop, duplicate, reorder and spoil
 // datagrams, let time pass, ask for handshakes, reset, restart. No schedule may crash, give the two
-// ends of a pair different keys, hold more than the bounds, or leave the ends unable to agree once
-// the link is clean again.
+// ends of a pair different keys, hold more than the bounds, or leave the ends unable to talk
+// (natively: on one pair that both choose) once the link is clean again. Each input runs in both
+// profiles.
 
 namespace {
 
@@ -13,10 +14,14 @@ using namespace ipop::session::testing;  // NOLINT(google-build-using-namespace)
 
 class Schedule {
  public:
-  explicit Schedule(Bytes input)
-      : input_(input),
-        ends_{TestEnd({.seed = 1, .suites = 3}),
-              TestEnd({.seed = 2, .suites = 3, .clock_skew_seconds = -9000})} {
+  Schedule(const session::Profile& profile, Bytes input)
+      : profile_(&profile),
+        input_(input),
+        ends_{TestEnd({.seed = 1, .suites = suites(profile), .profile = &profile}),
+              TestEnd({.seed = 2,
+                       .suites = suites(profile),
+                       .clock_skew_seconds = -9000,
+                       .profile = &profile})} {
     ends_[0].meet(ends_[1]);
     ends_[1].meet(ends_[0]);
   }
@@ -34,6 +39,9 @@ class Schedule {
   static constexpr std::size_t kStepsMax = 400;
   static constexpr std::size_t kFlyingMax = 64;
 
+  static std::uint8_t suites(const session::Profile& profile) {
+    return profile.carries_membership ? 3 : 1;
+  }
   unsigned next() {
     if (input_.empty()) return 0;
     const auto value = std::to_integer<unsigned>(input_.front());
@@ -124,7 +132,7 @@ class Schedule {
     for (TestEnd& end : ends_) {
       check(end.pair_count() <= session::kEstablishedMax + session::kUnconfirmedMax);
       check(end.indices().size() <=
-            session::kEstablishedMax + session::kUnconfirmedMax + session::kPendingMax);
+            session::kEstablishedMax + session::kUnconfirmedMax + profile_->pending_max);
     }
   }
 
@@ -134,7 +142,7 @@ class Schedule {
     for (auto& queue : flying_) queue.clear();
     for (TestEnd& end : ends_) end.connect(now_);
     run_clean(now_ + 60s);
-    if (!agreed()) {
+    if (ends_[0].sending() != ends_[1].sending() || !agreed()) {
       for (TestEnd& end : ends_) {
         end.reset(now_);
         end.connect(now_);
@@ -165,8 +173,12 @@ class Schedule {
     advance(end - now_);
     collect();
   }
-  bool agreed() const { return ends_[0].sending() && ends_[0].sending() == ends_[1].sending(); }
+  bool agreed() const {
+    if (!ends_[0].sending() || !ends_[1].sending()) return false;
+    return profile_->newest_sends || ends_[0].sending() == ends_[1].sending();
+  }
 
+  const session::Profile* profile_;
   Bytes input_;
   std::array<TestEnd, 2> ends_;
   std::array<std::vector<ByteVector>, 2> flying_;
@@ -177,6 +189,8 @@ class Schedule {
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  Schedule(std::as_bytes(std::span(data, size))).run();
+  const Bytes input = std::as_bytes(std::span(data, size));
+  Schedule(session::kNativeProfile, input).run();
+  Schedule(session::kStockProfile, input).run();
   return 0;
 }

@@ -223,7 +223,8 @@ void Link::pump_session() {
                        outputs_.emplace_back(Changed{});
                      }
                    },
-                   [&](session::Session::GaveUp&) {},
+                   [](session::Session::GaveUp&) {},
+                   [](session::Session::SendKeepalive&) {},
                    [&](session::Session::WaitUntil& o) {
                      session_deadline_ = o.at;
                      more = false;

@@ -50,6 +50,12 @@ crypto::Secret<32> mac1_key(std::string_view label, Bytes mac_e, const TunnelKey
   return std::move(*crypto::Secret<32>::from(hash.view()));
 }
 
+crypto::Secret<32> mac1_key(const Profile& profile, const EpochKeys& epoch,
+                            const TunnelKey& responder) {
+  const Bytes mac_e = profile.carries_membership ? epoch.mac.reveal() : Bytes{};
+  return mac1_key(profile.mac1_label, mac_e, responder);
+}
+
 wire::Mac mac1_of(const crypto::Secret<32>& key, Bytes mac1_input) {
   return to_mac(crypto::blake2s_mac(key.reveal(), {mac1_input}));
 }
@@ -65,7 +71,7 @@ crypto::Secret<32> cookie_key(std::string_view label, const TunnelKey& sealer) {
 std::optional<Epoch> find_mac1_epoch(const Profile& profile, const LocalSide& local,
                                      Bytes mac1_input, const wire::Mac& mac1) {
   for (const EpochKeys& keys : local.epochs) {
-    const auto key = mac1_key(profile.mac1_label, keys.mac.reveal(), local.keys.public_key);
+    const auto key = mac1_key(profile, keys, local.keys.public_key);
     if (crypto::equal_constant_time(mac1_of(key, mac1_input).view(), mac1.view())) {
       return keys.epoch;
     }

@@ -14,6 +14,9 @@ namespace ipop::session {
 /// mac1's key: BLAKE2s(label || mac_e || S_r) natively, BLAKE2s(label || S_r) for stock (empty
 /// mac_e).
 crypto::Secret<32> mac1_key(std::string_view label, Bytes mac_e, const TunnelKey& responder);
+/// The same as `profile` has it; `epoch` counts natively only.
+crypto::Secret<32> mac1_key(const Profile& profile, const EpochKeys& epoch,
+                            const TunnelKey& responder);
 
 /// The macs themselves: keyed BLAKE2s over what precedes them in the datagram.
 wire::Mac mac1_of(const crypto::Secret<32>& key, Bytes mac1_input);

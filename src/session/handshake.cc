@@ -2,6 +2,7 @@
 
 #include "crypto/xchacha.h"
 #include "session/gate.h"
+#include "session/payload.h"
 #include "session/session.h"
 
 namespace ipop::session {
@@ -30,13 +31,6 @@ std::optional<crypto::Suite> choose_suite(std::uint8_t ours, std::uint8_t theirs
   return std::nullopt;
 }
 
-/// The suite's byte is mixed into the data keys: a changed one gives keys that open nothing.
-TransportKeys split_for(const Transcript& transcript, crypto::Suite suite, bool initiator) {
-  ByteVector input = to_vector(transcript.hash().view());
-  input.push_back(static_cast<std::byte>(suite));
-  return transcript.split(input, initiator);
-}
-
 NoiseOptions noise_options(const Profile& profile) {
   return {.construction = profile.construction};
 }
@@ -49,12 +43,17 @@ Result<ReceivedInitiation> consume_initiation(const Profile& profile, const Loca
                                              message.ephemeral, message.sealed_static,
                                              message.sealed_payload);
   if (!noise) return std::unexpected(noise.error());
-  auto payload = wire::parse_initiation_payload(noise->payload());
+  auto payload = read_initiation_payload(profile, noise->payload());
   if (!payload) return std::unexpected(payload.error());
   return ReceivedInitiation{.noise = std::move(*noise),
                             .remote_index = message.sender,
                             .payload = std::move(*payload),
                             .epoch = epoch};
+}
+
+/// A stock peer has a psk of its own.
+const crypto::Secret<32>& Session::psk_of(const EpochKeys& epoch) const {
+  return options_.psk != nullptr ? *options_.psk : epoch.psk;
 }
 
 /// The newest epoch; every third time an older live one, in turn.
@@ -68,20 +67,16 @@ const EpochKeys& Session::epoch_of_attempt() const {
 void Session::send_initiation(const Now& now) {
   LocalSide& local = *options_.local;
   const EpochKeys& epoch = epoch_of_attempt();
-  const wire::InitiationPayload payload{.timestamp = local.timestamps.next(now),
-                                        .suites = local.suites,
-                                        .skey_epoch = local.skey_epoch,
-                                        .grant = local.grant,
-                                        .candidates = local.candidates};
-  ByteVector plaintext;
-  wire::write_initiation_payload(payload, plaintext);
+  const ByteVector plaintext =
+      initiation_payload(*options_.profile, local, local.timestamps.next(now));
   NoiseInitiator noise(noise_options(*options_.profile), local.prologue, options_.remote);
   const auto message =
       noise.write_message1(local.keys, crypto::X25519KeyPair::random(*options_.rng), plaintext);
   last_initiation_at_ = now.at;
+  last_handshake_sent_at_ = now.at;
   // A remote key that is a low-order point: nobody holds it, so there is nobody to talk to.
   if (!message) return;
-  if (pending_.size() == kPendingMax) abandon_pending(1);
+  if (pending_.size() == options_.profile->pending_max) abandon_pending(1);
   pending_.push_back({.local = options_.indices->allocate(options_.owner),
                       .noise = std::move(noise),
                       .epoch = epoch.epoch,
@@ -99,8 +94,7 @@ void Session::send_initiation(const Now& now) {
 
 void Session::append_macs(Instant now, const EpochKeys& epoch, ByteVector& datagram,
                           wire::Mac& mac1) {
-  mac1 = mac1_of(mac1_key(options_.profile->mac1_label, epoch.mac.reveal(), options_.remote),
-                 datagram);
+  mac1 = mac1_of(mac1_key(*options_.profile, epoch, options_.remote), datagram);
   append(datagram, mac1.view());
   const auto cookie = fresh_cookie(now);
   append(datagram, (cookie ? mac2_of(*cookie, datagram) : wire::Mac{}).view());
@@ -124,33 +118,33 @@ Result<void> Session::respond(const Now& now, ReceivedInitiation initiation) {
   const auto suite = choose_suite(local.suites, initiation.payload.suites);
   if (!suite) return fail(Errc::Unsupported, "initiation: no common suite");
 
-  ByteVector plaintext;
-  wire::write_response_payload({.suite = static_cast<std::uint8_t>(*suite),
-                                .skey_epoch = local.skey_epoch,
-                                .grant = local.grant},
-                               plaintext);
-  const auto message = initiation.noise.write_message2(
-      epoch->psk, crypto::X25519KeyPair::random(*options_.rng), plaintext);
+  const Profile& profile = *options_.profile;
+  const auto message =
+      initiation.noise.write_message2(psk_of(*epoch), crypto::X25519KeyPair::random(*options_.rng),
+                                      response_payload(profile, local, *suite));
   if (!message) return std::unexpected(message.error());
 
   greatest_timestamp_ = initiation.payload.timestamp;
   last_accepted_at_ = now.at;
+  last_handshake_received_at_ = now.at;
   bound_unconfirmed();
   Pair& pair = add_pair(now, options_.indices->allocate(options_.owner), epoch->epoch);
   pair.began = ++events_;
   pair.response_mac1.emplace();
   SendResponse out;
-  wire::write_response_head(options_.profile->shape, pair.local, initiation.remote_index,
-                            message->ephemeral, message->sealed_payload, out.datagram);
+  wire::write_response_head(profile.shape, pair.local, initiation.remote_index, message->ephemeral,
+                            message->sealed_payload, out.datagram);
   append_macs(now.at, *epoch, out.datagram, *pair.response_mac1);
-  outputs_.emplace_back(PairMade{.local = pair.local,
-                                 .remote = initiation.remote_index,
-                                 .suite = *suite,
-                                 .keys = split_for(initiation.noise.transcript(), *suite, false),
-                                 .initiator = false,
-                                 .epoch = epoch->epoch,
-                                 .initiation = std::move(initiation.payload)});
+  outputs_.emplace_back(
+      PairMade{.local = pair.local,
+               .remote = initiation.remote_index,
+               .suite = *suite,
+               .keys = split_for(profile, initiation.noise.transcript(), *suite, false),
+               .initiator = false,
+               .epoch = epoch->epoch,
+               .initiation = std::move(initiation.payload)});
   outputs_.emplace_back(std::move(out));
+  last_handshake_sent_at_ = now.at;
   advance(now);
   return {};
 }
@@ -173,14 +167,14 @@ Result<void> Session::handle_response(const Now& now, const wire::Response& mess
   }
   const EpochKeys* epoch = find_epoch(local.epochs, pending.epoch);
   if (epoch == nullptr) return fail(Errc::Denied, "response: epoch is no longer live");
-  const auto key = mac1_key(profile.mac1_label, epoch->mac.reveal(), local.keys.public_key);
+  const auto key = mac1_key(profile, *epoch, local.keys.public_key);
   if (!crypto::equal_constant_time(mac1_of(key, message.mac1_input).view(), message.mac1.view())) {
     return fail(Errc::Denied, "response: mac1");
   }
-  const auto plaintext = pending.noise.read_message2(local.keys, epoch->psk, message.ephemeral,
+  const auto plaintext = pending.noise.read_message2(local.keys, psk_of(*epoch), message.ephemeral,
                                                      message.sealed_payload);
   if (!plaintext) return std::unexpected(plaintext.error());
-  const auto payload = wire::parse_response_payload(*plaintext);
+  const auto payload = read_response_payload(profile, *plaintext);
   const bool offered = payload && (suite_bit(crypto::Suite{payload->suite}) & pending.suites) != 0;
   if (!offered) {
     options_.indices->release(pending.local);
@@ -201,18 +195,26 @@ void Session::complete(const Now& now, std::size_t at, const wire::Response& mes
   Pair& pair = add_pair(now, pending.local, pending.epoch);
   pair.initiator = true;
   pair.began = pending.began;
-  outputs_.emplace_back(PairMade{.local = pair.local,
-                                 .remote = message.sender,
-                                 .suite = suite,
-                                 .keys = split_for(pending.noise.transcript(), suite, true),
-                                 .initiator = true,
-                                 .epoch = pending.epoch,
-                                 .response = payload});
+  const SessionIndex local = pair.local;
+  outputs_.emplace_back(
+      PairMade{.local = local,
+               .remote = message.sender,
+               .suite = suite,
+               .keys = split_for(*options_.profile, pending.noise.transcript(), suite, true),
+               .initiator = true,
+               .epoch = pending.epoch,
+               .response = payload});
   pending_.erase(pending_.begin() + static_cast<std::ptrdiff_t>(at));
   abandon_pending(at);
   establish(pair);
   last_completion_ = OwnCompletion{.at = now.at, .number = events_};
+  last_handshake_received_at_ = now.at;
   advance(now);
+  // The first packet confirms the pair, without which a stock responder may not send.
+  if (!options_.profile->needs_proof) {
+    keepalive_sent_at_ = now.at;
+    outputs_.emplace_back(SendKeepalive{local});
+  }
 }
 
 Result<void> Session::handle_cookie_reply(const Now& now, const wire::CookieReply& message) {

@@ -118,7 +118,7 @@ TEST_F(HandshakeMachine, AtMostOneInitiationInTwentyMilliseconds) {
 TEST_F(HandshakeMachine, LastThreeInitiationsMayBeAnswered) {
   std::vector<ByteVector> sent;
   for (int i = 0; i < 4; ++i) sent.push_back(initiation(1s * i));
-  EXPECT_EQ(a_.indices().size(), kPendingMax);
+  EXPECT_EQ(a_.indices().size(), kNativeProfile.pending_max);
   std::vector<ByteVector> answers;
   for (int i = 0; i < 4; ++i)
     answers.push_back(response(sent[static_cast<std::size_t>(i)], 4s + 1s * i));

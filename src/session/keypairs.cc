@@ -7,6 +7,11 @@ namespace ipop::session {
 
 bool Session::local_is_lower() const { return options_.local->keys.public_key < options_.remote; }
 
+bool Session::ranks_above(const Pair& a, const Pair& b) const {
+  if (options_.profile->newest_sends) return a.established > b.established;
+  return outranks(a, b, local_is_lower());
+}
+
 Pair* Session::find_pair(SessionIndex local) {
   const auto it =
       std::find_if(pairs_.begin(), pairs_.end(), [&](const Pair& p) { return p.local == local; });
@@ -63,6 +68,8 @@ void Session::handle_rekey_limit(const Now& now, SessionIndex local) {
 void Session::establish(Pair& pair) {
   pair.established = ++events_;
   attempt_.active = false;
+  if (!options_.profile->needs_proof) pair.proven = true;
+  if (options_.profile->connects_once) wanted_ = false;
   if (!pair.initiator) {
     // The peer accepts no response to an older initiation any longer; where it had completed one
     // before, it cannot have sent data on it, since that takes a PROOF that we would have seen.
@@ -78,7 +85,6 @@ void Session::establish(Pair& pair) {
 
 /// Drops the lowest-ranking established pairs beyond the limit.
 void Session::bound_established() {
-  const bool lower = local_is_lower();
   while (true) {
     std::size_t count = 0;
     const Pair* lowest = nullptr;
@@ -86,7 +92,7 @@ void Session::bound_established() {
       if (p.established == 0) continue;
       ++count;
       if (p.local == sending_) continue;
-      if (lowest == nullptr || outranks(*lowest, p, lower)) lowest = &p;
+      if (lowest == nullptr || ranks_above(*lowest, p)) lowest = &p;
     }
     if (count <= kEstablishedMax) return;
     drop_pair(lowest->local);
@@ -104,11 +110,10 @@ void Session::bound_unconfirmed() {
 
 void Session::choose_sending(Instant now) {
   const Timers& timers = options_.profile->timers;
-  const bool lower = local_is_lower();
   const Pair* best = nullptr;
   for (const Pair& p : pairs_) {
     if (!p.proven || p.replaced_at || now >= send_until(p, timers)) continue;
-    if (best == nullptr || outranks(p, *best, lower)) best = &p;
+    if (best == nullptr || ranks_above(p, *best)) best = &p;
   }
   const std::optional<SessionIndex> chosen =
       best == nullptr ? std::nullopt : std::optional(best->local);
@@ -124,16 +129,16 @@ void Session::choose_sending(Instant now) {
 void Session::mark_replaced(Instant now) {
   const Pair* sending = sending_pair();
   if (sending == nullptr) return;
-  const bool lower = local_is_lower();
   for (Pair& p : pairs_) {
     if (p.local == sending->local || p.established == 0 || p.replaced_at) continue;
-    if (outranks(*sending, p, lower)) p.replaced_at = now;
+    if (ranks_above(*sending, p)) p.replaced_at = now;
   }
 }
 
 /// The one case in which the peer may have chosen otherwise.
 void Session::consider_settling(Instant now, const Pair& chosen) {
   settle_at_.reset();
+  if (options_.profile->newest_sends) return;
   if (!local_is_lower() || chosen.initiator || !last_completion_) return;
   if (last_completion_->number < chosen.began &&
       chosen.made_at - last_completion_->at < kSettleWindow) {

@@ -18,6 +18,7 @@ class TimestampSource {
   TimestampSource() = default;
   explicit TimestampSource(UnixTime floor) : floor_(floor) {}
 
+  UnixTime floor() const { return floor_; }
   /// A label above every earlier one and above the floor.
   wire::Tai64n next(const Now& now);
   /// Labels up to this time may have been used: what has to be on disk before next() is called

@@ -3,13 +3,6 @@
 #include <algorithm>
 
 namespace ipop::session {
-namespace {
-
-/// Both ends count the age from different moments (the response's flight apart, at most
-/// pending_lifetime), and packets take time: stop sending this long before the receiver refuses.
-constexpr Duration kSendMargin = std::chrono::seconds(30);
-
-}  // namespace
 
 bool outranks(const Pair& a, const Pair& b, bool local_is_lower) {
   if (a.initiator == b.initiator) return a.began > b.began;
@@ -22,7 +15,7 @@ bool outranks(const Pair& a, const Pair& b, bool local_is_lower) {
 }
 
 Instant send_until(const Pair& pair, const Timers& timers) {
-  const Instant by_age = pair.made_at + timers.reject_after_time - kSendMargin;
+  const Instant by_age = pair.made_at + timers.reject_after_time - timers.send_margin;
   if (!pair.first_ip_at) return by_age;
   return std::min(by_age, *pair.first_ip_at + timers.send_after_first_ip_max);
 }

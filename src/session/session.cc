@@ -17,7 +17,10 @@ Session::~Session() {
 
 void Session::connect(const Now& now) {
   wanted_ = true;
+  const bool once = options_.profile->connects_once;
+  if (once && attempt_.active) attempt_.started_at = now.at;
   advance(now);
+  if (once && sending_) wanted_ = false;
 }
 
 void Session::stop_connecting() {
@@ -26,9 +29,7 @@ void Session::stop_connecting() {
 }
 
 void Session::handshake_now(const Now& now) {
-  Instant first_at = now.at;
-  if (last_initiation_at_)
-    first_at = std::max(first_at, *last_initiation_at_ + kInitiationInterval);
+  const Instant first_at = next_initiation_at(now.at);
   if (attempt_.active) {
     attempt_.started_at = now.at;
     attempt_.next_at = std::min(attempt_.next_at, first_at);
@@ -42,6 +43,8 @@ void Session::reset() {
   wanted_ = false;
   attempt_.active = false;
   settle_at_.reset();
+  activity_ = {};
+  another_keepalive_since_.reset();
   if (sending_) {
     sending_.reset();
     outputs_.emplace_back(SendOn{std::nullopt});

@@ -24,7 +24,7 @@ struct ReceivedInitiation {
   Epoch epoch;  ///< whose mac1 verified; selects the psk
 };
 
-/// Opens a native message 1 whose mac1 verified under `epoch`. Error Denied or a parse error.
+/// Opens a message 1 whose mac1 verified under `epoch`. Error Denied or a parse error.
 Result<ReceivedInitiation> consume_initiation(const Profile& profile, const LocalSide& local,
                                               const wire::Initiation& message, Epoch epoch);
 
@@ -40,6 +40,17 @@ class IndexTable {
  private:
   Rng* rng_;
   std::unordered_map<SessionIndex, PeerHandle> owners_;
+};
+
+/// What the packet path saw of one session, over all its pairs: what WireGuard's timers run on.
+struct Activity {
+  Instant last_ip_sent = Instant::min();
+  Instant last_ip_received = Instant::min();
+  Instant last_received = Instant::min();  ///< any authenticated packet
+  /// The first IP packet that was sent since an authenticated one arrived; max() = none.
+  Instant unanswered_since = Instant::max();
+  /// The first IP packet that arrived since anything was sent; max() = none.
+  Instant unacknowledged_since = Instant::max();
 };
 
 /// The sessions with one remote tunnel key: handshakes, keypairs and their timers. Who the peer is
@@ -72,10 +83,16 @@ class IndexTable {
 /// A lost message 1 or 2 leaves at most a pair at its responder that is never confirmed, never
 /// proven, and so never ranked.
 ///
+/// **Stock WireGuard** (kStockProfile) is the same machine with other values: a pair is proven by
+/// its confirmation, the one established last sends, and what flows drives the rest: the owner
+/// tells handle_activity() instead of handle_ip_sent(), and connect() is for a packet that waits.
+/// Consuming message 1 does not cancel an own initiation here either, so that two of ours, or one
+/// of ours and WireGuard, connect at once where two of WireGuard's wait for a retry.
+///
 /// **Slots.** At most 4 established pairs (current, previous and the two of a crossing), of which
 /// the lowest-ranking one that does not send goes first; at most 3 unconfirmed ones (as many as
 /// initiations that the peer holds open), of which the oldest goes first and which displace nothing
-/// else; at most 3 pending initiations of our own.
+/// else; at most Profile::pending_max pending initiations of our own.
 ///
 /// No I/O, no clock, no threads. After every handle_*() call poll_output() until WaitUntil.
 class Session {
@@ -87,6 +104,7 @@ class Session {
     PeerHandle owner;
     IndexTable* indices;  ///< outlives the session
     Rng* rng;
+    const crypto::Secret<32>* psk = nullptr;  ///< stock: this peer's; outlives the session
   };
 
   /// An initiation, to every address that may be the peer's.
@@ -118,11 +136,15 @@ class Session {
   };
   /// No answer within the profile's attempt time (stock only).
   struct GaveUp {};
+  /// An empty packet is due on the pair, or packets that wait (stock only).
+  struct SendKeepalive {
+    SessionIndex local;
+  };
   struct WaitUntil {
     Instant at;
   };
-  using Output =
-      std::variant<SendInitiation, SendResponse, PairMade, SendOn, PairDropped, GaveUp, WaitUntil>;
+  using Output = std::variant<SendInitiation, SendResponse, PairMade, SendOn, PairDropped, GaveUp,
+                              SendKeepalive, WaitUntil>;
 
   explicit Session(const Options& options);
   ~Session();
@@ -158,6 +180,9 @@ class Session {
   void handle_proven(const Now& now, SessionIndex local);
   /// The first IP packet went out on the pair: starts the 120 s rekey clock.
   void handle_ip_sent(const Now& now, SessionIndex local);
+  /// Stock: whatever there is to know of packets, when they begin to flow and before each
+  /// handle_timeout().
+  void handle_activity(const Now& now, const Activity& activity);
   /// The pair's block or message limit for rekeying is reached.
   void handle_rekey_limit(const Now& now, SessionIndex local);
   void handle_timeout(const Now& now);
@@ -196,6 +221,7 @@ class Session {
   };
 
   // handshake.cc
+  const crypto::Secret<32>& psk_of(const EpochKeys& epoch) const;
   const EpochKeys& epoch_of_attempt() const;
   void send_initiation(const Now& now);
   void append_macs(Instant now, const EpochKeys& epoch, ByteVector& datagram, wire::Mac& mac1);
@@ -209,6 +235,7 @@ class Session {
 
   // keypairs.cc
   bool local_is_lower() const;
+  bool ranks_above(const Pair& a, const Pair& b) const;
   Pair* find_pair(SessionIndex local);
   const Pair* sending_pair() const;
   Pair& add_pair(const Now& now, SessionIndex local, Epoch epoch);
@@ -220,11 +247,19 @@ class Session {
   void bound_unconfirmed();
   void drop_pair(SessionIndex local);
 
+  // activity.cc
+  void keep_up(Instant now);
+  Instant keepalive_at() const;
+  Instant no_answer_at() const;
+  bool is_used_late(const Pair& pair, Instant now) const;
+  Instant activity_deadline() const;
+
   // timers.cc
   void advance(const Now& now);
   void expire(Instant now);
   bool successor_on_its_way() const;
   void consider_attempt(Instant now);
+  Instant next_initiation_at(Instant now) const;
   void start_attempt(Instant now, Instant first_at);
   void run_attempt(const Now& now);
   Instant attempt_ends_at() const;
@@ -245,6 +280,16 @@ class Session {
   std::optional<Cookie> cookie_;
   wire::Tai64n greatest_timestamp_;
   std::optional<Instant> last_accepted_at_;
+
+  Activity activity_;
+  Instant last_handshake_sent_at_ = Instant::min();
+  Instant last_handshake_received_at_ = Instant::min();
+  Instant keepalive_sent_at_ = Instant::min();
+  std::optional<Instant> another_keepalive_since_;
+  Instant no_answer_noted_at_ = Instant::min();
+  Duration no_answer_jitter_{};
+  Instant looked_at_ = Instant::min();
+  Instant look_again_at_ = Instant::max();
 };
 
 /// See Session, "Which pair sends". A peer's pair is confirmed, or dropped, within
@@ -252,9 +297,6 @@ class Session {
 /// pending_lifetime (15 s): what was overtaken arrives within the sum.
 inline constexpr Duration kSettleWindow = std::chrono::seconds(45);
 inline constexpr Duration kSettleDelay = std::chrono::seconds(1);
-/// handshake_now(), rekeying and settling begin at least this long after our last initiation.
-inline constexpr Duration kInitiationInterval = std::chrono::seconds(1);
-inline constexpr std::size_t kPendingMax = 3;
 inline constexpr std::size_t kUnconfirmedMax = 3;
 inline constexpr std::size_t kEstablishedMax = 4;
 

@@ -263,7 +263,8 @@ TEST(SessionPair, BothEndsAgreeAtQuiescenceWhateverHappened) {
           break;
       }
       ASSERT_LE(end.pair_count(), kEstablishedMax + kUnconfirmedMax);
-      ASSERT_LE(end.indices().size(), kEstablishedMax + kUnconfirmedMax + kPendingMax);
+      ASSERT_LE(end.indices().size(),
+                kEstablishedMax + kUnconfirmedMax + kNativeProfile.pending_max);
     }
     world.set_link({.delay = 20ms});
     world.run(t + 60s);

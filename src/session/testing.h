@@ -47,25 +47,29 @@ class TestEnd {
     std::vector<std::uint32_t> epochs{1};  // newest first
     std::uint8_t suites = 1;
     std::int64_t clock_skew_seconds = 0;
+    const Profile* profile = &kNativeProfile;
+    std::uint8_t psk = 0;  ///< stock: the byte that the peer's psk is made of
   };
   static constexpr Duration kProofInterval = 250ms;
 
   explicit TestEnd(const Options& options) : options_(options), rng_(options.seed), indices_(rng_) {
     local_.keys = crypto::X25519KeyPair::random(rng_);
-    local_.prologue = native_prologue({});
+    local_.prologue = is_stock() ? to_vector(as_bytes(kStockPrologue)) : native_prologue({});
     local_.suites = options.suites;
     for (const std::uint32_t epoch : options.epochs) local_.epochs.push_back(epoch_keys(epoch));
+    std::fill_n(psk_.reveal_mutable().begin(), 32, std::byte{options.psk});
   }
 
   /// Requires: once, before anything else.
   void meet(const TestEnd& peer) { meet(peer.local_.keys.public_key); }
   void meet(const TunnelKey& remote) {
-    session_ = std::make_unique<Session>(Session::Options{.profile = &kNativeProfile,
+    session_ = std::make_unique<Session>(Session::Options{.profile = options_.profile,
                                                           .local = &local_,
                                                           .remote = remote,
                                                           .owner = PeerHandle{7},
                                                           .indices = &indices_,
-                                                          .rng = &rng_});
+                                                          .rng = &rng_,
+                                                          .psk = is_stock() ? &psk_ : nullptr});
   }
   /// Forgets everything but the keys and the disk's timestamp floor.
   void restart(Duration now) {
@@ -75,6 +79,7 @@ class TestEnd {
     session_.reset();
     keys_.clear();
     sending_.reset();
+    activity_ = {};
     meet(remote);
   }
 
@@ -91,6 +96,7 @@ class TestEnd {
     drain(now);
   }
   void tick(Duration now) {
+    if (is_stock()) session_->handle_activity(time(now), activity_);
     session_->handle_timeout(time(now));
     drain(now);
     for (auto& [index, key] : keys_) {
@@ -118,7 +124,15 @@ class TestEnd {
     ByteVector plaintext{std::byte{0x45}};
     for (unsigned i = 0; i < 4; ++i) plaintext.push_back(std::byte(number >> (8 * i)));
     seal(keys_.at(*sending_), plaintext);
-    session_->handle_ip_sent(time(now), *sending_);
+    if (!is_stock()) {
+      session_->handle_ip_sent(time(now), *sending_);
+    } else {
+      const bool began = activity_.last_ip_sent <= Instant(now) - 1s;
+      activity_.last_ip_sent = Instant(now);
+      activity_.unanswered_since = std::min(activity_.unanswered_since, Instant(now));
+      activity_.unacknowledged_since = Instant::max();
+      if (began) session_->handle_activity(time(now), activity_);
+    }
     drain(now);
     return true;
   }
@@ -136,6 +150,9 @@ class TestEnd {
   const std::vector<PairName>& choices() const { return choices_; }
   std::size_t pair_count() const { return keys_.size(); }
   std::size_t pairs_made() const { return pairs_made_; }
+  const std::vector<Duration>& keepalive_times() const { return keepalive_times_; }
+  const std::vector<Duration>& give_up_times() const { return give_up_times_; }
+  bool is_stock() const { return options_.profile == &kStockProfile; }
   std::size_t initiations_sent() const { return initiations_sent_; }
   const std::vector<Duration>& initiation_times() const { return initiation_times_; }
   bool is_lower() const { return local_.keys.public_key < session_->remote(); }
@@ -179,38 +196,29 @@ class TestEnd {
   }
 
   bool dispatch(Duration now, Bytes datagram) {
-    if (datagram.empty()) return false;
-    switch (std::to_integer<std::uint8_t>(datagram[0])) {
-      case wire::kTypeInitiation:
-        return receive_initiation(now, datagram);
-      case wire::kTypeResponse: {
-        const auto message = wire::parse_response(wire::kNativeShape, datagram);
-        return message && session_->handle_response(time(now), *message).has_value();
-      }
-      case wire::kTypeCookie: {
-        const auto message = wire::parse_cookie_reply(wire::kNativeShape, datagram);
-        return message && session_->handle_cookie_reply(time(now), *message).has_value();
-      }
-      case wire::kTypeData:
-        return receive_data(now, datagram);
-      default:
-        return false;
+    const wire::HandshakeShape& shape = options_.profile->shape;
+    if (wire::is_data(datagram)) return receive_data(now, datagram);
+    if (wire::parse_initiation(shape, datagram)) return receive_initiation(now, datagram);
+    if (const auto message = wire::parse_response(shape, datagram)) {
+      return session_->handle_response(time(now), *message).has_value();
     }
+    const auto message = wire::parse_cookie_reply(shape, datagram);
+    return message && session_->handle_cookie_reply(time(now), *message).has_value();
   }
 
   bool receive_initiation(Duration now, Bytes datagram) {
-    const auto message = wire::parse_initiation(wire::kNativeShape, datagram);
-    if (!message) return false;
-    const auto epoch = find_mac1_epoch(kNativeProfile, local_, message->mac1_input, message->mac1);
+    const Profile& profile = *options_.profile;
+    const auto message = wire::parse_initiation(profile.shape, datagram);
+    const auto epoch = find_mac1_epoch(profile, local_, message->mac1_input, message->mac1);
     if (!epoch) return false;
-    auto initiation = consume_initiation(kNativeProfile, local_, *message, *epoch);
+    auto initiation = consume_initiation(profile, local_, *message, *epoch);
     if (!initiation || initiation->noise.remote() != session_->remote()) return false;
     return session_->respond(time(now), std::move(*initiation)).has_value();
   }
 
   bool receive_data(Duration now, Bytes datagram) {
     const auto header = wire::parse_data(datagram);
-    if (!header) return false;
+    if (!header || header->framing != options_.profile->framing) return false;
     const auto it = keys_.find(header->receiver);
     if (it == keys_.end()) return false;
     Key& key = it->second;
@@ -218,16 +226,31 @@ class TestEnd {
     ByteVector sealed = to_vector(datagram.subspan(wire::kDataHeaderSize));
     const auto plaintext = crypto::open_aead(key.suite, key.keys.receive)
                                ->open(crypto::nonce_of(key.suite, header->counter.value),
-                                      datagram.first(wire::kDataHeaderSize), sealed);
+                                      wire::data_aad(header->framing, datagram), sealed);
     if (!plaintext || !key.window.commit(header->counter)) return false;
     const SessionIndex local = key.local;
     session_->handle_received(time(now), local);
+    drain(now);
+    if (is_stock()) note_received(now, !plaintext->empty());
     drain(now);
     if (keys_.contains(local)) handle_plaintext(now, keys_.at(local), *plaintext);
     return true;
   }
 
+  /// As the packet path does: the words always, the event after a pause only.
+  void note_received(Duration now, bool ip) {
+    const bool began = activity_.last_received <= Instant(now) - 1s;
+    activity_.last_received = Instant(now);
+    activity_.unanswered_since = Instant::max();
+    if (ip) {
+      activity_.last_ip_received = Instant(now);
+      activity_.unacknowledged_since = std::min(activity_.unacknowledged_since, Instant(now));
+    }
+    if (began) session_->handle_activity(time(now), activity_);
+  }
+
   void handle_plaintext(Duration now, Key& key, Bytes plaintext) {
+    if (plaintext.empty()) return;
     if (plaintext[0] == std::byte{0x45}) {
       std::uint32_t number = 0;
       for (unsigned i = 0; i < 4; ++i) {
@@ -256,11 +279,13 @@ class TestEnd {
 
   void seal(Key& key, const ByteVector& plaintext) {
     ByteVector out(wire::kDataHeaderSize);
-    wire::write_data_header({.receiver = key.remote, .counter = Counter{key.counter}}, out);
+    const wire::Framing framing = options_.profile->framing;
+    wire::write_data_header(
+        {.framing = framing, .receiver = key.remote, .counter = Counter{key.counter}}, out);
     ByteVector body = plaintext;
     body.resize(plaintext.size() + crypto::kTagSize);
     crypto::open_aead(key.suite, key.keys.send)
-        ->seal(crypto::nonce_of(key.suite, key.counter++), out, body);
+        ->seal(crypto::nonce_of(key.suite, key.counter++), wire::data_aad(framing, out), body);
     append(out, body);
     outbox_.push_back(std::move(out));
   }
@@ -293,12 +318,19 @@ class TestEnd {
                                      .initiator = made->initiator,
                                      .suite = made->suite,
                                      .keys = std::move(made->keys),
+                                     .proven = is_stock(),
                                      .proof_at = Instant(now)});
       // The responder's PROOF follows its response; tick() sends it.
-      deadline_ = Instant(now);
+      if (!is_stock()) deadline_ = Instant(now);
     } else if (const auto* send = std::get_if<Session::SendOn>(&output)) {
       sending_ = send->local;
       if (sending_) choices_.push_back(keys_.at(*sending_).name);
+    } else if (const auto* due = std::get_if<Session::SendKeepalive>(&output)) {
+      keepalive_times_.push_back(now);
+      seal(keys_.at(due->local), {});
+      activity_.unacknowledged_since = Instant::max();
+    } else if (std::holds_alternative<Session::GaveUp>(output)) {
+      give_up_times_.push_back(now);
     } else if (const auto* dropped = std::get_if<Session::PairDropped>(&output)) {
       keys_.erase(dropped->local);
     }
@@ -308,6 +340,8 @@ class TestEnd {
   SeededRng rng_;
   IndexTable indices_;
   LocalSide local_;
+  crypto::Secret<32> psk_;
+  Activity activity_;
   std::unique_ptr<Session> session_;
   std::map<SessionIndex, Key> keys_;
   std::optional<SessionIndex> sending_;
@@ -315,6 +349,8 @@ class TestEnd {
   std::vector<ByteVector> outbox_;
   std::set<std::uint32_t> received_;
   std::vector<Duration> initiation_times_;
+  std::vector<Duration> keepalive_times_;
+  std::vector<Duration> give_up_times_;
   std::size_t initiations_sent_ = 0;
   std::size_t pairs_made_ = 0;
   Instant deadline_ = Instant::max();

@@ -19,6 +19,7 @@ void Session::handle_timeout(const Now& now) { advance(now); }
 void Session::advance(const Now& now) {
   expire(now.at);
   choose_sending(now.at);
+  keep_up(now.at);
   consider_attempt(now.at);
   run_attempt(now);
 }
@@ -40,10 +41,9 @@ void Session::expire(Instant now) {
 /// An established pair that will send as soon as it is proven.
 bool Session::successor_on_its_way() const {
   const Pair* sending = sending_pair();
-  const bool lower = local_is_lower();
   return std::any_of(pairs_.begin(), pairs_.end(), [&](const Pair& p) {
     return p.established != 0 && !p.proven && !p.replaced_at &&
-           (sending == nullptr || outranks(p, *sending, lower));
+           (sending == nullptr || ranks_above(p, *sending));
   });
 }
 
@@ -52,13 +52,24 @@ void Session::consider_attempt(Instant now) {
   if (successor_on_its_way()) return;
   if (const Pair* sending = sending_pair()) {
     const bool settle = settle_at_ && now >= *settle_at_;
-    if (!settle && now < rekey_at(*sending, *options_.profile, wanted_)) return;
+    if (!settle && now < rekey_at(*sending, *options_.profile, wanted_) &&
+        !is_used_late(*sending, now)) {
+      return;
+    }
     settle_at_.reset();
-    start_attempt(
-        now, last_initiation_at_ ? std::max(now, *last_initiation_at_ + kInitiationInterval) : now);
+    start_attempt(now, next_initiation_at(now));
   } else if (wanted_) {
-    start_attempt(now, now);
+    start_attempt(now, options_.profile->connects_once ? next_initiation_at(now) : now);
   }
+}
+
+/// When one that nothing presses may go out. For stock a response counts too: its sender would
+/// rather be confirmed than called.
+Instant Session::next_initiation_at(Instant now) const {
+  const Profile& profile = *options_.profile;
+  const Instant last = profile.connects_once ? last_handshake_sent_at_
+                                             : last_initiation_at_.value_or(Instant::min());
+  return std::max(now, last + profile.timers.initiation_interval);
 }
 
 void Session::start_attempt(Instant now, Instant first_at) {
@@ -101,8 +112,8 @@ Duration Session::retry_delay() {
 
 Instant Session::deadline() const {
   const Timers& timers = options_.profile->timers;
-  Instant at = Instant::max();
-  if (!pending_.empty()) at = pending_.front().sent_at + timers.pending_lifetime;
+  Instant at = activity_deadline();
+  if (!pending_.empty()) at = std::min(at, pending_.front().sent_at + timers.pending_lifetime);
   for (const Pair& p : pairs_) at = std::min(at, drop_at(p, timers));
   const Pair* sending = sending_pair();
   if (sending != nullptr) at = std::min(at, send_until(*sending, timers));

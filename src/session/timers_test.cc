@@ -59,7 +59,7 @@ TEST_F(SessionTimers, RetriesAtTheListedTimesThenEveryFiveSeconds) {
     EXPECT_LE(times[i + 1] - times[i], expected[i] * 6 / 5) << i;
   }
   EXPECT_TRUE(a_.session().is_initiating());
-  EXPECT_EQ(a_.indices().size(), kPendingMax);
+  EXPECT_EQ(a_.indices().size(), kNativeProfile.pending_max);
   run(3600s);
   EXPECT_GT(a_.initiations_sent(), 600U) << "as long as somebody wants the session";
 }

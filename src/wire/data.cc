@@ -1,5 +1,7 @@
 #include "wire/data.h"
 
+#include <algorithm>
+
 #include "base/check.h"
 #include "wire/handshake.h"
 #include "wire/reader.h"
@@ -16,7 +18,12 @@ Result<Data> parse_data(Bytes datagram) {
   const auto reserved = reader.le<std::uint8_t>();
   out.receiver.value = reader.le<std::uint32_t>();
   out.counter.value = reader.le<std::uint64_t>();
-  if (type != kTypeData) return fail(Errc::BadValue, "data type");
+  if (type == kStockTypeData) {
+    out.framing = Framing::Stock;
+    if (out.queue != 0 || out.flags != 0) return fail(Errc::BadValue, "data reserved byte");
+  } else if (type != kTypeData) {
+    return fail(Errc::BadValue, "data type");
+  }
   if (reserved != 0) return fail(Errc::BadValue, "data reserved byte");
   if ((out.flags & ~kDataFlagCsumPartial) != 0) return fail(Errc::BadValue, "data flags");
   return out;
@@ -24,7 +31,8 @@ Result<Data> parse_data(Bytes datagram) {
 
 void write_data_header(const Data& data, MutableBytes out) {
   check(out.size() >= kDataHeaderSize);
-  out[0] = std::byte{kTypeData};
+  check(data.framing == Framing::Native || (data.queue == 0 && data.flags == 0));
+  out[0] = std::byte{data.framing == Framing::Native ? kTypeData : kStockTypeData};
   out[1] = std::byte{data.queue};
   out[2] = std::byte{data.flags};
   out[3] = std::byte{0};
@@ -34,6 +42,21 @@ void write_data_header(const Data& data, MutableBytes out) {
   for (std::size_t i = 0; i < 8; ++i) {
     out[8 + i] = static_cast<std::byte>(data.counter.value >> (8 * i));
   }
+}
+
+Bytes data_aad(Framing framing, Bytes datagram) {
+  return framing == Framing::Native ? datagram.first(kDataHeaderSize) : Bytes{};
+}
+
+bool is_data(Bytes datagram) {
+  return !datagram.empty() &&
+         (datagram[0] == std::byte{kTypeData} || datagram[0] == std::byte{kStockTypeData});
+}
+
+std::size_t stock_padded_size(std::size_t size, std::size_t mtu) {
+  constexpr std::size_t kBlock = 16;
+  const std::size_t padded = (size + kBlock - 1) / kBlock * kBlock;
+  return std::max(size, std::min(padded, mtu));
 }
 
 PayloadKind payload_kind(Bytes plaintext) {

@@ -50,7 +50,7 @@ TEST(Data, RefusesEveryOtherTypeFlagAndReservedByte) {
     for (const std::size_t at : {0U, 2U, 3U}) {
       ByteVector bytes = good;
       bytes[at] = static_cast<std::byte>(v);
-      const bool right = at == 0 ? v == 0xc4 : at == 2 ? v <= 1 : v == 0;
+      const bool right = at == 0 ? v == 0xc4 || v == 4 : at == 2 ? v <= 1 : v == 0;
       const auto r = parse_data(bytes);
       EXPECT_EQ(r.has_value(), right) << at << ' ' << v;
       if (!r) { EXPECT_EQ(r.error().code, Errc::BadValue); }
@@ -62,8 +62,40 @@ TEST(Data, IsCanonical) {
   SeededRng rng(12);
   ByteVector bytes = random_bytes(rng, kDataOverhead + 5);
   write_data_header({.queue = 255, .receiver = SessionIndex{1}, .counter = Counter{9}}, bytes);
-  // 8 type bits, 7 unknown flags, 8 reserved bits.
+  // 8 type bits, 7 unknown flags, 8 reserved bits. (No single flipped bit makes a stock type.)
   EXPECT_EQ(expect_canonical(rewrite, bytes), 23U);
+}
+
+TEST(Data, StockHeaderIsWireGuards) {
+  ByteVector out(kDataOverhead, std::byte{0xee});
+  write_data_header({.framing = Framing::Stock,
+                     .receiver = SessionIndex{0x11223344},
+                     .counter = Counter{0x0102030405060708}},
+                    out);
+  EXPECT_EQ(to_hex(Bytes(out).first(16)), "04000000443322110807060504030201");
+  const auto back = parse_data(out);
+  ASSERT_TRUE(back);
+  EXPECT_EQ(back->framing, Framing::Stock);
+  EXPECT_EQ(back->receiver, SessionIndex{0x11223344});
+  EXPECT_TRUE(data_aad(Framing::Stock, out).empty());
+  EXPECT_EQ(data_aad(Framing::Native, out).size(), kDataHeaderSize);
+  for (const std::size_t at : {1U, 2U, 3U}) {
+    for (unsigned v = 1; v < 256; ++v) {
+      ByteVector bytes = out;
+      bytes[at] = static_cast<std::byte>(v);
+      ASSERT_FALSE(parse_data(bytes)) << at << ' ' << v;
+    }
+  }
+  // 8 type bits and 24 reserved ones.
+  EXPECT_EQ(expect_canonical(rewrite, out), 32U);
+}
+
+TEST(Data, StockPaddingStaysBelowTheMtu) {
+  const struct {
+    std::size_t size, mtu, padded;
+  } cases[] = {{0, 1420, 0},       {1, 1420, 16},      {16, 1420, 16},     {17, 1420, 32},
+               {1408, 1420, 1408}, {1409, 1420, 1420}, {1420, 1420, 1420}, {1500, 1420, 1500}};
+  for (const auto& c : cases) EXPECT_EQ(stock_padded_size(c.size, c.mtu), c.padded) << c.size;
 }
 
 TEST(Data, FirstByteTellsThePayload) {

@@ -9,14 +9,19 @@
 #include "base/keys.h"
 #include "wire/ids.h"
 
-/// Handshake and cookie datagrams of the native profile; docs/protocol.md has the byte tables. The
-/// first byte tells every datagram of the UDP port apart.
+/// Handshake and cookie datagrams of the native profile and of stock WireGuard; docs/protocol.md
+/// has the byte tables. The first byte tells every datagram of the UDP port apart.
 namespace ipop::wire {
 
 inline constexpr std::uint8_t kTypeInitiation = 0xC0;
 inline constexpr std::uint8_t kTypeResponse = 0xC1;
 inline constexpr std::uint8_t kTypeCookie = 0xC2;
 inline constexpr std::uint8_t kTypeData = 0xC4;
+
+inline constexpr std::uint8_t kStockTypeInitiation = 1;
+inline constexpr std::uint8_t kStockTypeResponse = 2;
+inline constexpr std::uint8_t kStockTypeCookie = 3;
+inline constexpr std::uint8_t kStockTypeData = 4;
 
 inline constexpr std::size_t kMacSize = 16;
 /// Native message 1 in all, so that it is never fragmented and never amplifies.
@@ -69,6 +74,9 @@ struct HandshakeShape {
 };
 inline constexpr HandshakeShape kNativeShape{
     kTypeInitiation, kTypeResponse, kTypeCookie, 35, 35 + 19 * kCandidatesMax, 21, 21};
+/// Datagrams of exactly 148, 92 and 64 bytes: the payloads are a TAI64N label and nothing.
+inline constexpr HandshakeShape kStockShape{
+    kStockTypeInitiation, kStockTypeResponse, kStockTypeCookie, 12, 12, 0, 0};
 
 /// Errors: Truncated (too short, or too long for the shape), BadValue (type or reserved bytes).
 Result<Initiation> parse_initiation(const HandshakeShape& shape, Bytes datagram);

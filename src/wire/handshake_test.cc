@@ -5,9 +5,6 @@
 namespace ipop::wire {
 namespace {
 
-/// WireGuard's own messages, so that the shape is seen to matter.
-constexpr HandshakeShape kStockShape{1, 2, 3, 12, 12, 0, 0};
-
 std::optional<ByteVector> rewrite_initiation(const HandshakeShape& shape, Bytes input) {
   const auto m = parse_initiation(shape, input);
   if (!m) return std::nullopt;
