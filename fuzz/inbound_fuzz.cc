@@ -3,6 +3,7 @@
 //
 // Input: u8 mode | u8 outer ECN and flags | bytes. Mode bit 0: the bytes are sealed by the member;
 // else they are the datagram. Mode bit 1: the session is proven. Mode bit 2: ChaCha20-Poly1305.
+// Mode bit 3: stock WireGuard.
 
 #include <algorithm>
 
@@ -33,6 +34,7 @@ void run_member(TwoNodes& nodes, Bytes plaintext, Ecn ecn, std::uint8_t flags, b
   check(!std::holds_alternative<ToEngine>(verdict.action));
   if (std::holds_alternative<ControlFrame>(verdict.action)) {
     check(equal_bytes(packet->data(), plaintext));
+    check(plaintext.empty() || nodes.bob.keypair->framing() == wire::Framing::Native);
     check(plaintext.empty() || std::to_integer<unsigned>(plaintext[0]) < 0x40);
   }
   if (!std::holds_alternative<WriteToTun>(verdict.action)) return;
@@ -72,11 +74,14 @@ void run(Bytes input) {
   if (input.size() < 2) return;
   const auto mode = std::to_integer<unsigned>(input[0]);
   const auto ecn = static_cast<Ecn>(std::to_integer<unsigned>(input[1]) & 3U);
-  const auto flags = static_cast<std::uint8_t>(std::to_integer<unsigned>(input[1]) >> 7U);
+  const bool stock = (mode & 8U) != 0;
+  const auto flags =
+      static_cast<std::uint8_t>(stock ? 0 : std::to_integer<unsigned>(input[1]) >> 7U);
   const bool proven = (mode & 2U) != 0;
-  TwoNodes nodes(
-      {.suite = (mode & 4U) != 0 ? crypto::Suite::ChaCha20Poly1305 : crypto::Suite::Aes256Gcm,
-       .proven = proven});
+  TwoNodes nodes({.suite = stock || (mode & 4U) != 0 ? crypto::Suite::ChaCha20Poly1305
+                                                     : crypto::Suite::Aes256Gcm,
+                  .proven = proven,
+                  .framing = stock ? wire::Framing::Stock : wire::Framing::Native});
   const Bytes bytes = input.subspan(2, std::min<std::size_t>(input.size() - 2, 60000));
   if ((mode & 1U) == 0) {
     run_stranger(nodes, bytes, ecn);

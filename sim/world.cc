@@ -51,7 +51,7 @@ void Node::start() {
         engine_->restore(now(), name,
                          {file(engine::FileKind::Identity), file(engine::FileKind::Secrets),
                           file(engine::FileKind::Statements), file(engine::FileKind::Peers),
-                          file(engine::FileKind::Clock)});
+                          file(engine::FileKind::Clock), file(engine::FileKind::Devices)});
     check(restored.has_value());
     drain();
   }
@@ -101,20 +101,24 @@ void Node::send_ip(NetworkSlot network, Bytes bytes) {
   copy_bytes(packet->read_area(), bytes);
   packet->resize(bytes.size());
   const auto verdict = dataplane::outbound(*snapshot_, network, 1, now().at, {}, *packet);
+  carry_out(verdict, *packet);
+}
+
+void Node::carry_out(const dataplane::OutboundVerdict& verdict, Packet& packet) {
   std::visit(engine::Overload{
                  [&](const dataplane::SendDatagram& v) {
-                   transmit(v.to, packet->data());
+                   transmit(v.to, packet.data());
                    const dataplane::SendReports& r = v.reports;
                    if (r.first_ip) handle(dataplane::IpSentEvent{r.session});
                    if (r.rekey_limit) handle(dataplane::LimitEvent{r.session});
                  },
                  [](const dataplane::SendSegments&) { check(false); },
                  [&](const dataplane::NeedsSession& v) {
-                   handle(dataplane::UnroutedEvent{v.peer, to_vector(packet->data())});
+                   handle(dataplane::UnroutedEvent{v.peer, to_vector(packet.data())});
                  },
                  [&](const dataplane::AnswerToTun& v) {
                    ++drops_[static_cast<std::size_t>(v.counted)];
-                   received.push_back(to_vector(packet->data()));
+                   received.push_back(to_vector(packet.data()));
                  },
                  [&](const dataplane::Dropped& v) { ++drops_[static_cast<std::size_t>(v.reason)]; },
              },
@@ -131,6 +135,12 @@ void Node::deliver(const Endpoint& from, Bytes datagram) {
   if (verdict.rekey_limit) handle(dataplane::LimitEvent{*verdict.rekey_limit});
   std::visit(engine::Overload{
                  [&](const dataplane::WriteToTun&) { received.push_back(plain); },
+                 [&](const dataplane::ForwardIp& v) {
+                   const auto packet = std::make_unique<Packet>();
+                   copy_bytes(packet->read_area(), plain);
+                   packet->resize(plain.size());
+                   carry_out(dataplane::forward(*snapshot_, v, 1, now().at, *packet), *packet);
+                 },
                  [&](const dataplane::ControlFrame& v) {
                    handle(dataplane::FrameEvent{v.session, from, plain});
                  },

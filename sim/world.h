@@ -79,6 +79,7 @@ class Node {
   friend class World;
   void deliver(const Endpoint& from, Bytes datagram);
   void transmit(const Endpoint& to, Bytes datagram);
+  void carry_out(const dataplane::OutboundVerdict& verdict, Packet& packet);
   void handle(const dataplane::Event& event);
 
   World* world_;

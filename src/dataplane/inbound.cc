@@ -1,6 +1,6 @@
+#include "dataplane/activity.h"
 #include "dataplane/inner_packet.h"
 #include "dataplane/pipeline.h"
-#include "wire/handshake.h"
 
 namespace ipop::dataplane {
 namespace {
@@ -23,19 +23,40 @@ Drop drop_of(const Error& error) {
   return Drop::BadHeader;
 }
 
-/// Stamps the words; true when this is the first authenticated packet on the keypair.
-bool note_received(KeypairWords& words, Instant now) {
+/// Stamps the words; true when this is the first authenticated packet on the keypair, or the first
+/// after a pause on a stock one, whose timers run on what is received.
+bool note_received(const Keypair& keypair, Instant now) {
+  constexpr std::int64_t kPauseNs = 1'000'000'000;
+  KeypairWords& words = keypair.words();
   const std::int64_t at = now.time_since_epoch().count();
-  if (words.last_received.load(std::memory_order_relaxed) == INT64_MIN) {
-    return words.last_received.exchange(at, std::memory_order_relaxed) == INT64_MIN;
+  const std::int64_t last = words.last_received.load(std::memory_order_relaxed);
+  const bool stock = keypair.framing() == wire::Framing::Stock;
+  if (last == INT64_MIN || (stock && at - last >= kPauseNs)) {
+    return words.last_received.exchange(at, std::memory_order_relaxed) == last;
   }
   words.last_received.store(at, std::memory_order_relaxed);
   return false;
 }
 
-bool is_source_of(const SessionEntry& session, const IpAddress& source) {
-  return source.is_v6() ? source.v6() == session.source6
-                        : session.source4 && source.v4() == *session.source4;
+/// Its own addresses, and those of the devices that it hosts: their routes lead to it.
+bool is_source_of(const Snapshot& snapshot, const NetworkEntry& network,
+                  const SessionEntry& session, const IpAddress& source) {
+  const bool own = source.is_v6() ? source.v6() == session.source6
+                                  : session.source4 && source.v4() == *session.source4;
+  if (own) return true;
+  const auto route = network.routes.find(source);
+  return route != network.routes.end() && snapshot.peers[route->second].peer == session.peer;
+}
+
+/// Where a packet goes that is not for us: to a device hosted here, or from one to anybody else.
+/// What comes from a member for another member goes nowhere: they talk to each other.
+std::optional<ForwardIp> way_on(const Snapshot& snapshot, const NetworkEntry& network,
+                                const SessionEntry& session, const IpAddress& destination) {
+  const auto route = network.routes.find(destination);
+  if (route == network.routes.end()) return std::nullopt;
+  const PeerRoute& to = snapshot.peers[route->second];
+  if (to.peer == session.peer || !(to.is_device || session.is_device)) return std::nullopt;
+  return ForwardIp{.network = session.network, .from = session.peer, .peer = route->second};
 }
 
 bool is_destination_here(const NetworkEntry& network, const IpAddress& destination) {
@@ -58,10 +79,15 @@ InboundAction handle_ip(const Snapshot& snapshot, const SessionEntry& session,
   const auto inner = parse_inner(packet);
   if (!inner) return Dropped{Drop::BadPayload};
   packet = packet.first(inner->size);
-  if (!is_source_of(session, inner->source)) return Dropped{Drop::SpoofedSource};
   const NetworkEntry* network = snapshot.network(session.network);
-  if (network == nullptr || !is_destination_here(*network, inner->destination)) {
-    return Dropped{Drop::BadInnerDestination};
+  if (network == nullptr) return Dropped{Drop::BadInnerDestination};
+  if (!is_source_of(snapshot, *network, session, inner->source)) {
+    return Dropped{Drop::SpoofedSource};
+  }
+  std::optional<ForwardIp> onward;
+  if (!is_destination_here(*network, inner->destination)) {
+    onward = way_on(snapshot, *network, session, inner->destination);
+    if (!onward) return Dropped{Drop::BadInnerDestination};
   }
   const auto merged = merge_ecn(inner->ecn, outer);
   if (!merged) return Dropped{Drop::EcnNotCapable};
@@ -69,14 +95,21 @@ InboundAction handle_ip(const Snapshot& snapshot, const SessionEntry& session,
   if (partial && !checksum_place(packet, *inner)) return Dropped{Drop::BadPayload};
   if (*merged != inner->ecn) set_ecn(packet, *merged);
   clamp_mss(packet, *inner, mtu_towards(snapshot, *network, inner->source));
+  if (onward) {
+    if (partial && !complete_checksum(packet, *inner)) return Dropped{Drop::BadPayload};
+    return *onward;
+  }
   return WriteToTun{session.network, *inner, partial};
 }
 
 InboundAction handle_plaintext(const Snapshot& snapshot, const SessionEntry& session,
                                const wire::Data& header, Ecn outer, MutableBytes& packet) {
   switch (wire::payload_kind(packet)) {
-    case wire::PayloadKind::Keepalive:
     case wire::PayloadKind::Control:
+      // A stock peer has none: whatever begins like one is not from its WireGuard.
+      if (header.framing == wire::Framing::Stock) return Dropped{Drop::BadPayload};
+      [[fallthrough]];
+    case wire::PayloadKind::Keepalive:
       // Only an IP packet has a checksum to complete.
       if (header.flags != 0) return Dropped{Drop::BadPayload};
       return ControlFrame{session.keypair->local()};
@@ -94,7 +127,7 @@ InboundAction handle_plaintext(const Snapshot& snapshot, const SessionEntry& ses
 InboundVerdict inbound(const Snapshot& snapshot, Instant now, const Endpoint& from, Ecn outer,
                        MutableBytes& datagram) {
   if (datagram.size() == 0) return {.action = Dropped{Drop::BadHeader}};
-  if (datagram[0] != std::byte{wire::kTypeData}) return {.action = ToEngine{}};
+  if (!wire::is_data(datagram)) return {.action = ToEngine{}};
   const auto header = wire::parse_data(datagram);
   if (!header) return {.action = Dropped{Drop::BadHeader}};
   const auto found = snapshot.sessions.find(header->receiver);
@@ -109,7 +142,10 @@ InboundVerdict inbound(const Snapshot& snapshot, Instant now, const Endpoint& fr
 
   // From here on the packet is the peer's own, once, and unchanged.
   InboundVerdict out;
-  if (note_received(keypair.words(), now) || from != session.endpoint) out.report = keypair.local();
+  if (note_received(keypair, now) || from != session.endpoint) out.report = keypair.local();
+  if (header->framing == wire::Framing::Stock) {
+    note_stock_received(keypair.words(), now, !datagram.empty());
+  }
   if (keypair.take_rekey_report()) out.rekey_limit = keypair.local();
   if (session.words != nullptr) {
     session.words->rx_bytes.fetch_add(datagram.size(), std::memory_order_relaxed);

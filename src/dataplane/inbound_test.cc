@@ -240,7 +240,7 @@ TEST(Inbound, GarbageNeverReachesTheTun) {
     ASSERT_FALSE(std::holds_alternative<WriteToTun>(verdict.action));
     ASSERT_FALSE(std::holds_alternative<ControlFrame>(verdict.action));
     ASSERT_FALSE(verdict.report.has_value());
-    const bool is_data = !bytes.empty() && bytes[0] == std::byte{0xc4};
+    const bool is_data = wire::is_data(bytes);
     ASSERT_EQ(std::holds_alternative<ToEngine>(verdict.action), !bytes.empty() && !is_data);
     if (!is_data) { ASSERT_TRUE(equal_bytes(packet->data(), before)) << "unchanged"; }
   }

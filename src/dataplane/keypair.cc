@@ -11,9 +11,11 @@ constexpr std::uint64_t kRekeyAfterMessages = 1ULL << 60U;
 /// AES blocks of one packet: the text's, and the one that masks the tag.
 std::uint64_t blocks_of(std::size_t text_size) { return (text_size + 15) / 16 + 1; }
 
-/// The key of one lane (docs/protocol.md): "ipop queue " and one digit.
-crypto::Secret<32> lane_key(const crypto::Secret<32>& direction, std::uint8_t queue) {
+/// The key of one lane (docs/protocol.md): "ipop queue " and one digit. Stock has no lanes.
+crypto::Secret<32> lane_key(wire::Framing framing, const crypto::Secret<32>& direction,
+                            std::uint8_t queue) {
   static_assert(kWorkersMax < 10);
+  if (framing == wire::Framing::Stock) return direction.clone();
   std::array<char, 12> label{'i', 'p', 'o', 'p', ' ', 'q', 'u', 'e', 'u', 'e', ' '};
   label.back() = static_cast<char>('0' + queue);
   return crypto::derive_key(direction, std::string_view(label.data(), label.size()));
@@ -26,21 +28,26 @@ Keypair::Keypair(const Options& options, session::TransportKeys keys)
   check(options.workers <= kWorkersMax);
   for (std::uint8_t sender = 0; sender <= options.workers; ++sender) {
     auto lane = std::make_unique<SendLane>();
-    lane->sealer = crypto::open_aead(options.backend, options.suite, lane_key(keys.send, sender));
+    lane->sealer = crypto::open_aead(options.backend, options.suite,
+                                     lane_key(options.framing, keys.send, sender));
     sending_.push_back(std::move(lane));
   }
 }
 
 Result<void> Keypair::seal(SenderId sender, std::uint8_t flags, MutableBytes datagram) {
   check(sender < sending_.size() && datagram.size() >= wire::kDataOverhead);
-  SendLane& lane = *sending_[sender];
-  const auto counter = next_counter(lane.words, datagram.size() - wire::kDataOverhead);
+  const auto counter = next_counter(words_of(sender), datagram.size() - wire::kDataOverhead);
   if (!counter) return std::unexpected(counter.error());
-  wire::write_data_header(
-      {.queue = sender, .flags = flags, .receiver = options_.remote, .counter = *counter},
-      datagram);
-  lane.sealer->seal(crypto::nonce_of(options_.suite, counter->value),
-                    datagram.first(wire::kDataHeaderSize), datagram.subspan(wire::kDataHeaderSize));
+  const bool stock = options_.framing == wire::Framing::Stock;
+  wire::write_data_header({.framing = options_.framing,
+                           .queue = stock ? std::uint8_t{0} : sender,
+                           .flags = flags,
+                           .receiver = options_.remote,
+                           .counter = *counter},
+                          datagram);
+  sending_[sender]->sealer->seal(crypto::nonce_of(options_.suite, counter->value),
+                                 wire::data_aad(options_.framing, datagram),
+                                 datagram.subspan(wire::kDataHeaderSize));
   return {};
 }
 
@@ -68,7 +75,9 @@ Result<ByteVector> Keypair::seal_control(Bytes plaintext) {
 Result<wire::Data> Keypair::open(MutableBytes& datagram) {
   const auto header = wire::parse_data(datagram);
   if (!header) return std::unexpected(Error{Errc::Truncated, header.error().what});
-  if (header->receiver != options_.local) return fail(Errc::NotFound, "session index");
+  if (header->receiver != options_.local || header->framing != options_.framing) {
+    return fail(Errc::NotFound, "session index");
+  }
   if (header->queue > kWorkersMax) return fail(Errc::NotFound, "lane");
   ReceiveLane& lane = receive_lane(header->queue);
   if (!lane.window.would_accept(header->counter)) return fail(Errc::BadValue, "counter replayed");
@@ -76,7 +85,7 @@ Result<wire::Data> Keypair::open(MutableBytes& datagram) {
   if (above_block_limit(lane.words, blocks)) return fail(Errc::Busy, "block limit");
 
   const auto text = lane.opener->open(crypto::nonce_of(options_.suite, header->counter.value),
-                                      datagram.first(wire::kDataHeaderSize),
+                                      wire::data_aad(options_.framing, datagram),
                                       datagram.subspan(wire::kDataHeaderSize));
   if (!text) return std::unexpected(text.error());
   check(lane.window.commit(header->counter));
@@ -123,8 +132,8 @@ Keypair::ReceiveLane& Keypair::receive_lane(std::uint8_t queue) {
   std::unique_ptr<ReceiveLane>& lane = receiving_[queue];
   if (lane == nullptr) {
     lane = std::make_unique<ReceiveLane>();
-    lane->opener =
-        crypto::open_aead(options_.backend, options_.suite, lane_key(receive_key_, queue));
+    lane->opener = crypto::open_aead(options_.backend, options_.suite,
+                                     lane_key(options_.framing, receive_key_, queue));
   }
   return *lane;
 }

@@ -17,7 +17,8 @@
 namespace ipop::dataplane {
 
 /// Who seals: control or one of the workers 1 .. n. Each has a key and a counter of its own, which
-/// it names in the header (docs/protocol.md, "lanes"), so that senders share nothing.
+/// it names in the header (docs/protocol.md, "lanes"), so that senders share nothing. A stock
+/// keypair has one key, one counter and one window for all, and an AEAD context for each.
 using SenderId = std::uint8_t;
 inline constexpr SenderId kControlSender = 0;
 /// Workers that any node may have; packets of higher lanes are refused.
@@ -40,6 +41,7 @@ class Keypair {
     SessionIndex local;
     SessionIndex remote;
     crypto::Suite suite;
+    wire::Framing framing = wire::Framing::Native;
     SenderId workers = 1;  ///< our own; <= kWorkersMax
     BlockLimits limits{};
     crypto::Backend backend = crypto::Backend::Openssl;
@@ -49,9 +51,11 @@ class Keypair {
   SessionIndex local() const { return options_.local; }
   SessionIndex remote() const { return options_.remote; }
   crypto::Suite suite() const { return options_.suite; }
+  wire::Framing framing() const { return options_.framing; }
 
   /// Makes `datagram` = header room (16) || plaintext || tag room (16) a datagram, in place.
-  /// Error Busy when the lane's message or block limit is reached (nothing was written).
+  /// Error Busy when the lane's message or block limit is reached (nothing was written). Requires:
+  /// no flags on a stock pair, whose padding is the caller's.
   Result<void> seal(SenderId sender, std::uint8_t flags, MutableBytes datagram);
   /// The same around a packet, which grows at both ends.
   Result<void> seal(SenderId sender, std::uint8_t flags, Packet& packet);
@@ -59,9 +63,9 @@ class Keypair {
   Result<ByteVector> seal_control(Bytes plaintext);
 
   /// Checks window and tag, in place: the view `datagram` becomes the plaintext and the counter is
-  /// committed. Errors: Truncated (no DATA header), NotFound (another index, or a lane that no
-  /// worker can have), Busy (limit), BadValue (replayed or too old), Denied (tag); after Denied the
-  /// sealed part is zero.
+  /// committed. Errors: Truncated (no DATA header), NotFound (another index or framing, or a lane
+  /// that no worker can have), Busy (limit), BadValue (replayed or too old), Denied (tag); after
+  /// Denied the sealed part is zero.
   Result<wire::Data> open(MutableBytes& datagram);
 
   /// True once the rekey limit is passed on any lane.
@@ -70,9 +74,7 @@ class Keypair {
   bool take_rekey_report();
   KeypairWords& words() const { return words_; }
   /// Packets sealed by one sender, for tests and limits. Any thread.
-  std::atomic<std::uint64_t>& counter_of(SenderId sender) {
-    return sending_[sender]->words.counter;
-  }
+  std::atomic<std::uint64_t>& counter_of(SenderId sender) { return words_of(sender).counter; }
 
  private:
   struct SendLane {
@@ -85,6 +87,9 @@ class Keypair {
     LaneWords words;
   };
 
+  LaneWords& words_of(SenderId sender) {
+    return sending_[options_.framing == wire::Framing::Stock ? 0 : sender]->words;
+  }
   Result<Counter> next_counter(LaneWords& lane, std::size_t plaintext_size);
   bool above_block_limit(const LaneWords& lane, std::uint64_t more) const;
   void note_blocks(LaneWords& lane, std::uint64_t blocks);

@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "dataplane/activity.h"
 #include "dataplane/icmp.h"
 #include "dataplane/inner_packet.h"
 #include "dataplane/pipeline.h"
@@ -48,11 +49,47 @@ std::uint8_t flags_of(MutableBytes packet, const InnerPacket& inner, const Offlo
   return 0;
 }
 
+bool is_stock(const PeerRoute& peer) { return peer.send->framing() == wire::Framing::Stock; }
+
+/// WireGuard hides the exact length of a packet among 16, where the path has room for it.
+/// Requires: `area` begins with the packet and has room for the padding.
+MutableBytes pad_for_stock(MutableBytes area, std::size_t size, std::uint16_t mtu) {
+  const MutableBytes padded = area.first(wire::stock_padded_size(size, mtu));
+  const MutableBytes padding = padded.subspan(size);
+  std::fill(padding.begin(), padding.end(), std::byte{0});
+  return padded;
+}
+
+/// A segment, whose checksum nobody has computed yet.
+void finish_for_stock(MutableBytes area, std::size_t size, std::uint16_t mtu) {
+  const auto inner = parse_inner(area.first(size));
+  check(inner.has_value());
+  static_cast<void>(complete_checksum(area.first(size), *inner));  // as our kernel made it
+  pad_for_stock(area, size, mtu);
+}
+
 SendReports note_sent(const PeerRoute& peer, Instant now, std::size_t bytes) {
   if (peer.words != nullptr) peer.words->tx_bytes.fetch_add(bytes, std::memory_order_relaxed);
+  if (is_stock(peer)) note_stock_ip_sent(peer.send->words(), now);
   return {.session = peer.send->local(),
           .first_ip = note_ip_sent(peer.send->words(), now),
           .rekey_limit = peer.send->take_rekey_report()};
+}
+
+bool can_send(const PeerRoute& peer) { return peer.send != nullptr && peer.endpoint; }
+
+/// Seals a packet that is whole and may go. Requires: can_send(peer).
+OutboundVerdict seal_for(const PeerRoute& peer, const InnerPacket& inner, SenderId sender,
+                         Instant now, std::uint8_t flags, Packet& packet) {
+  if (inner.size > peer.mtu) return Dropped{Drop::TooBig};
+  // Where the checksum is unfinished, what clamping does to its field does not matter.
+  clamp_mss(packet.data(), inner, peer.mtu);
+  if (is_stock(peer)) {
+    packet.resize(wire::stock_padded_size(inner.size, peer.mtu));
+    pad_for_stock(packet.data(), inner.size, peer.mtu);
+  }
+  if (!peer.send->seal(sender, flags, packet)) return Dropped{Drop::KeyExpired};
+  return SendDatagram{*peer.endpoint, inner.ecn, note_sent(peer, now, inner.size)};
 }
 
 /// A packet that stands for many.
@@ -60,7 +97,7 @@ OutboundVerdict split(const NetworkEntry& network, const PeerRoute& peer, Instan
                       const InnerPacket& inner, const Offload& left, Packet& packet) {
   const auto segments = Segments::of(packet.data(), inner, left);
   if (!segments) return Dropped{Drop::BadInner};
-  if (peer.send == nullptr || !peer.endpoint) return NeedsSession{peer.peer, *segments};
+  if (!can_send(peer)) return NeedsSession{peer.peer, *segments};
   if (segments->size(0) > peer.mtu) {
     segments->shrink_to_first(packet);
     InnerPacket first = inner;
@@ -91,21 +128,46 @@ OutboundVerdict outbound(const Snapshot& snapshot, NetworkSlot slot, SenderId se
     return split(*network, peer, now, *inner, left, packet);
   }
 
-  const bool ready = peer.send != nullptr && peer.endpoint;
-  std::uint8_t flags = ready ? flags_of(packet.data(), *inner, left) : std::uint8_t{0};
+  const bool ready = can_send(peer);
+  // A stock peer does not know of unfinished checksums.
+  const bool may_leave = ready && !is_stock(peer);
+  std::uint8_t flags = may_leave ? flags_of(packet.data(), *inner, left) : std::uint8_t{0};
   if (left.checksum_partial && flags == 0 && !finish_checksum(packet.data(), left)) {
     return Dropped{Drop::BadInner};
   }
   if (!ready) return NeedsSession{peer.peer, std::nullopt};
   if (inner->size > peer.mtu) return refuse_too_big(*network, peer, *inner, packet);
-  // Where the checksum is unfinished, what clamping does to its field does not matter.
-  clamp_mss(packet.data(), *inner, peer.mtu);
-  if (!peer.send->seal(sender, flags, packet)) return Dropped{Drop::KeyExpired};
-  return SendDatagram{*peer.endpoint, inner->ecn, note_sent(peer, now, inner->size)};
+  return seal_for(peer, *inner, sender, now, flags, packet);
+}
+
+OutboundVerdict forward(const Snapshot& snapshot, const ForwardIp& wanted, SenderId sender,
+                        Instant now, Packet& packet) {
+  const NetworkEntry* network = snapshot.network(wanted.network);
+  const auto inner = parse_inner(packet.data());
+  if (network == nullptr || !inner) return Dropped{Drop::BadPayload};
+  const PeerRoute& peer = snapshot.peers[wanted.peer];
+  if (!can_send(peer)) return NeedsSession{peer.peer, std::nullopt};
+  if (inner->size <= peer.mtu) return seal_for(peer, *inner, sender, now, 0, packet);
+
+  // The answer goes back the way the packet came.
+  const auto back = std::find_if(snapshot.peers.begin(), snapshot.peers.end(),
+                                 [&](const PeerRoute& p) { return p.peer == wanted.from; });
+  if (back == snapshot.peers.end() || !can_send(*back)) return Dropped{Drop::TooBig};
+  const auto refused = refuse_too_big(*network, peer, *inner, packet);
+  if (!std::holds_alternative<AnswerToTun>(refused)) return refused;
+  const auto answer = parse_inner(packet.data());
+  check(answer.has_value());
+  return seal_for(*back, *answer, sender, now, 0, packet);
 }
 
 SealedRun seal_segments(const SendSegments& send, SenderId sender, std::size_t first, Packet& out) {
-  const std::size_t datagram_size = send.segments.size(0) + wire::kDataOverhead;
+  const bool stock = is_stock(*send.peer);
+  const auto text_size = [&](std::size_t i) {
+    const std::size_t size = send.segments.size(i);
+    return stock ? wire::stock_padded_size(size, send.peer->mtu) : size;
+  };
+  const std::uint8_t flags = stock ? std::uint8_t{0} : wire::kDataFlagCsumPartial;
+  const std::size_t datagram_size = text_size(0) + wire::kDataOverhead;
   SealedRun run{.datagram_size = static_cast<std::uint16_t>(datagram_size)};
   const std::size_t most =
       std::clamp<std::size_t>(kRunBytesMax / datagram_size, 1, kRunSegmentsMax);
@@ -113,9 +175,11 @@ SealedRun seal_segments(const SendSegments& send, SenderId sender, std::size_t f
   std::size_t used = 0;
   for (std::size_t i = first; i < send.segments.count() && run.segments < most; ++i) {
     const std::size_t size = send.segments.size(i);
-    const MutableBytes datagram = area.subspan(used, size + wire::kDataOverhead);
-    send.segments.write(i, datagram.subspan(wire::kDataHeaderSize, size));
-    if (!send.peer->send->seal(sender, wire::kDataFlagCsumPartial, datagram)) break;
+    const MutableBytes datagram = area.subspan(used, text_size(i) + wire::kDataOverhead);
+    const MutableBytes text = datagram.subspan(wire::kDataHeaderSize);
+    send.segments.write(i, text.first(size));
+    if (stock) finish_for_stock(text, size, send.peer->mtu);
+    if (!send.peer->send->seal(sender, flags, datagram)) break;
     used += datagram.size();
     ++run.segments;
   }

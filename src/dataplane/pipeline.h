@@ -84,13 +84,20 @@ struct WriteToTun {
   InnerPacket inner;
   bool checksum_partial = false;  ///< the reader is to finish it; checksum_place() is no error
 };
+/// The datagram is now an IP packet, its checksum whole, that a device hosted here sends or gets:
+/// forward() a copy of it.
+struct ForwardIp {
+  NetworkSlot network;
+  PeerHandle from;         ///< whose packet it is
+  std::uint32_t peer = 0;  ///< index into the snapshot's peers
+};
 /// The datagram is now a control frame's plaintext (may be empty: keepalive).
 struct ControlFrame {
   SessionIndex session;
 };
 /// Not DATA: the datagram is unchanged and for the engine.
 struct ToEngine {};
-using InboundAction = std::variant<WriteToTun, ControlFrame, ToEngine, Dropped>;
+using InboundAction = std::variant<WriteToTun, ForwardIp, ControlFrame, ToEngine, Dropped>;
 struct InboundVerdict {
   InboundAction action;
   /// Set when the first authenticated packet came, or one from another endpoint than expected.
@@ -99,9 +106,17 @@ struct InboundVerdict {
 };
 
 /// Demultiplexes by the first byte, opens in place (narrowing the view), checks that the inner
-/// source is the sender's and the destination ours, trims to the inner length, merges the outer ECN
-/// mark (RFC 6040), clamps MSS. The thread that owns the datagram's lane.
+/// source is the sender's and the destination ours or a hosted device's or, from such a device,
+/// anybody's, trims to the inner length, merges the outer ECN mark (RFC 6040), clamps MSS. The
+/// thread that owns the datagram's lane.
 InboundVerdict inbound(const Snapshot& snapshot, Instant now, const Endpoint& from, Ecn outer,
                        MutableBytes& datagram);
+
+/// Seals what a member sends to a device hosted here, or such a device to anybody, as outbound()
+/// does for our own packets. One that is too big for the way on is answered to its sender. Gives
+/// SendDatagram, NeedsSession or Dropped.
+/// Requires: inbound() said so, on the same snapshot; `packet` has its whole headroom.
+OutboundVerdict forward(const Snapshot& snapshot, const ForwardIp& wanted, SenderId sender,
+                        Instant now, Packet& packet);
 
 }  // namespace ipop::dataplane

@@ -18,6 +18,7 @@ struct PeerRoute {
   Keypair* send = nullptr;  ///< null: no proven session; packets go to control, which queues
   std::optional<Endpoint> endpoint;  ///< of a proven path; null: as above
   std::uint16_t mtu = 0;             ///< largest inner packet on this path
+  bool is_device = false;            ///< a stock device hosted here: others' packets go on to it
   PeerWords* words = nullptr;
 };
 
@@ -26,8 +27,11 @@ struct SessionEntry {
   Keypair* keypair = nullptr;
   PeerHandle peer;
   NetworkSlot network;
-  bool proven = false;          ///< else control frames only
-  std::optional<Ipv4> source4;  ///< the only inner sources it may use
+  bool proven = false;     ///< else control frames only
+  bool is_device = false;  ///< a stock device hosted here: its packets go on to others
+  /// The inner sources it may use, besides those whose route leads to it: the addresses of devices
+  /// that it hosts.
+  std::optional<Ipv4> source4;
   Ipv6 source6;
   std::optional<Endpoint>
       endpoint;  ///< where its packets are expected from; another one is reported

@@ -54,6 +54,7 @@ struct TwoNodesOptions {
   std::uint16_t mtu = 1380;
   BlockLimits limits{};
   bool proven = true;
+  wire::Framing framing = wire::Framing::Native;
   crypto::Backend backend = crypto::Backend::Openssl;
 };
 
@@ -102,6 +103,7 @@ class TwoNodes {
     node.keypair = std::make_unique<Keypair>(Keypair::Options{.local = node.index,
                                                               .remote = remote,
                                                               .suite = options.suite,
+                                                              .framing = options.framing,
                                                               .workers = 2,
                                                               .limits = options.limits,
                                                               .backend = options.backend},

@@ -52,7 +52,8 @@ class Worker {
   explicit Worker(const Options& options)
       : options_(options),
         packets_(std::make_unique_for_overwrite<Packet[]>(std::max(kTunBatch, kUdpBatch))),
-        run_(std::make_unique_for_overwrite<Packet>()) {
+        run_(std::make_unique_for_overwrite<Packet>()),
+        forwarded_(std::make_unique_for_overwrite<Packet[]>(kTunBatch)) {
     check(options.handover->workers() <= kWorkersMax &&
           options.index < options.handover->workers());
   }
@@ -212,14 +213,15 @@ class Worker {
       } while (!rest.empty());
     }
     flush_run();
+    flush_outgoing();
     done_.packets += n;
   }
 
   /// Data packets belong to the worker of their lane, whose windows nobody else may touch; what is
   /// no data may be handed to control by anybody.
   std::size_t owner_of(Bytes datagram) const {
-    const bool has_lane = datagram.size() > 1 && datagram[0] == std::byte{wire::kTypeData};
-    if (!has_lane) return options_.index;
+    if (datagram.size() < 2 || !wire::is_data(datagram)) return options_.index;
+    // The second byte of a stock packet is zero, as is the number of its one lane.
     return owner_of_lane(std::to_integer<std::uint8_t>(datagram[1]), options_.handover->workers());
   }
 
@@ -243,6 +245,7 @@ class Worker {
         ++done_.packets;
       }
     }
+    flush_outgoing();
   }
 
   void handle_received(const Snapshot& snapshot, Instant now, const ReceivedMeta& meta,
@@ -255,6 +258,8 @@ class Worker {
     }
     if (const auto* to_tun = std::get_if<WriteToTun>(&verdict.action)) {
       join_run(to_tun->network, {datagram, to_tun->inner, to_tun->checksum_partial});
+    } else if (const auto* onward = std::get_if<ForwardIp>(&verdict.action)) {
+      pass_on(snapshot, now, *onward, datagram);
     } else if (const auto* frame = std::get_if<ControlFrame>(&verdict.action)) {
       push({.kind = EventQueue::Kind::Frame, .session = frame->session, .endpoint = meta.from},
            datagram);
@@ -262,6 +267,25 @@ class Worker {
       push({.kind = EventQueue::Kind::Datagram, .endpoint = meta.from}, datagram);
     } else {
       drop(std::get_if<Dropped>(&verdict.action)->reason);
+    }
+  }
+
+  /// What a device hosted here sends or gets. A copy, since the way on may need more room around
+  /// the packet than the datagram had, with others close behind.
+  void pass_on(const Snapshot& snapshot, Instant now, const ForwardIp& onward, Bytes ip) {
+    Packet& packet = forwarded_[outgoing_count_];
+    copy_bytes(packet.read_area(), ip);
+    packet.resize(ip.size());
+    const OutboundVerdict verdict = forward(snapshot, onward, sender(), now, packet);
+    if (const auto* send = std::get_if<SendDatagram>(&verdict)) {
+      outgoing_[outgoing_count_++] = {
+          .bytes = packet.data(), .to = send->to, .ecn = static_cast<std::uint8_t>(send->ecn)};
+      report_sent(send->reports);
+      if (outgoing_count_ == kTunBatch) flush_outgoing();
+    } else if (const auto* waits = std::get_if<NeedsSession>(&verdict)) {
+      hand_to_control(*waits, packet);
+    } else if (const auto* dropped = std::get_if<Dropped>(&verdict)) {
+      drop(dropped->reason);
     }
   }
 
@@ -291,7 +315,8 @@ class Worker {
   std::array<AttachedTun, kTunsMax> tuns_{};
   std::size_t tun_count_ = 0;
   std::unique_ptr<Packet[]> packets_;
-  std::unique_ptr<Packet> run_;  ///< segments, sealed or on their way to control
+  std::unique_ptr<Packet> run_;          ///< segments, sealed or on their way to control
+  std::unique_ptr<Packet[]> forwarded_;  ///< of outgoing_, where packets pass through
   std::array<Offload, kTunBatch> left_{};
   std::array<ReceivedMeta, kUdpBatch> meta_{};
   std::array<OutgoingDatagrams, kTunBatch> outgoing_{};
