@@ -101,6 +101,27 @@ Result<KickBundle> kick(const Membership& membership, const StatementSet& set, c
 Result<std::vector<ByteVector>> leave(const Membership& membership, const StatementSet& set,
                                       const Author& author, UnixTime now);
 
+struct DeviceOptions {
+  std::string name;
+  std::optional<Ipv4> address;  ///< fixed; nullopt: a free one
+  TunnelKey key;                ///< the device's
+};
+/// GRANT of a device that the author hosts. Errors: Denied (no right to invite), BadValue (name or
+/// address malformed, taken, outside the pool), Busy (1024 live grants, depth, pool full).
+struct MadeDevice {
+  ByteVector statement;
+  wire::StatementId grant;
+  Ipv4 v4;
+};
+Result<MadeDevice> make_device(const Membership& membership, const StatementSet& set,
+                               const Author& author, const DeviceOptions& options, UnixTime now,
+                               Rng& rng);
+/// REVOKE of one device's GRANT; the network's secret, which it never had, stays. Errors: NotFound,
+/// Denied (neither its host nor an admin above it).
+Result<ByteVector> remove_device(const Membership& membership, const StatementSet& set,
+                                 const Author& author, const wire::StatementId& device,
+                                 UnixTime now);
+
 /// GRANT of all rights to a member, at rank author's + 1. Errors: NotFound, Denied, Busy (is one).
 Result<ByteVector> add_admin(const Membership& membership, const StatementSet& set,
                              const Author& author, const wire::NodeId& target, UnixTime now);

@@ -128,7 +128,7 @@ class KeepList {
     }
     const auto* grant = std::get_if<wire::Grant>(&statement.body);
     if (grant == nullptr || !holds(issuers_, grant->issuer)) return std::nullopt;
-    if (grant->kind == GrantKind::Member) return 3;
+    if (grant->kind == GrantKind::Member || grant->kind == GrantKind::Device) return 3;
     // An invite that nobody used is closed by not surviving.
     const auto invite = membership_->invites().find(id);
     const bool used = invite != membership_->invites().end() && invite->second.used > 0;
@@ -214,6 +214,17 @@ Result<KickBundle> kick(const Membership& membership, const StatementSet& set, c
   }
   std::ranges::sort(out.closed_invites);
   return out;
+}
+
+Result<ByteVector> remove_device(const Membership& membership, const StatementSet& set,
+                                 const Author& author, const wire::StatementId& device,
+                                 UnixTime now) {
+  if (!membership.devices().contains(device)) return fail(Errc::NotFound, "no such device");
+  const auto by = able_to_revoke(membership, set, author, {device});
+  if (!by) return std::unexpected(by.error());
+  wire::Revoke revoke{.kind = wire::Revoke::Target::Grant, .issuer = by->id, .time = by->time(now)};
+  copy_bytes(revoke.target.bytes, device.view());
+  return sign_statement(statement_of(set, std::move(revoke)), *author.key).bytes;
 }
 
 Result<std::vector<ByteVector>> leave(const Membership& membership, const StatementSet& set,

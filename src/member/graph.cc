@@ -109,7 +109,7 @@ void Graph::add_grants(const StatementSet& set) {
 
 void Graph::add_rest(const StatementSet& set) {
   for (std::size_t i = roots; i < nodes.size(); ++i) {
-    if (!nodes[i].is(GrantKind::Member)) continue;
+    if (!nodes[i].is(GrantKind::Member) && !nodes[i].is(GrantKind::Device)) continue;
     events.push_back({nodes[i].grant->not_before, nodes[i].id, static_cast<Index>(i)});
   }
   for (const auto& [id, stored] : set.all()) {

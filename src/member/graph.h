@@ -34,15 +34,17 @@ struct Graph {
     bool is_root_of_line = false;  ///< a root on the line from GENESIS to the current root
 
     bool is(wire::GrantKind kind) const { return grant != nullptr && grant->kind == kind; }
-    bool is_member() const { return grant != nullptr && grant->kind != wire::GrantKind::Invite; }
+    bool is_member() const {
+      return is(wire::GrantKind::Member) || is(wire::GrantKind::Redemption);
+    }
   };
 
   /// What can make a GRANT stand, in the one order that decides who is first: an ADMIT at its time,
-  /// a GRANT of kind Member at its not_before.
+  /// a GRANT of kind Member or Device at its not_before.
   struct Event {
     UnixTime time;
     wire::StatementId id;
-    Index node = kNone;  ///< the redemption, or the Member GRANT itself
+    Index node = kNone;  ///< the redemption, or the Member or Device GRANT itself
     Index admitter = kNone;
     const wire::Admit* admit = nullptr;
     friend bool operator<(const Event& a, const Event& b) {

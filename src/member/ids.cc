@@ -48,6 +48,13 @@ Ipv6 ipv6_of(const wire::NetworkId& network, const IdentityKey& identity) {
   return out;
 }
 
+Ipv6 device_ipv6_of(const wire::NetworkId& network, const wire::StatementId& grant) {
+  Ipv6 out = ipv6_prefix_of(network);
+  const crypto::Hash32 hash = crypto::blake2s({as_bytes("device"), grant.view()});
+  copy_bytes(MutableBytes(out.bytes).last(10), hash.view().first(10));
+  return out;
+}
+
 FixedBytes<wire::SecretCommitTag, 32> secret_commit_of(const crypto::Secret<32>& secret) {
   return {crypto::blake2s({as_bytes("ipop secret commit"), secret.reveal()}).bytes};
 }

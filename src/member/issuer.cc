@@ -13,6 +13,7 @@ std::optional<Error> check_kind(const wire::Grant& grant, const Issuer& issuer,
   if ((issuer.kind == GrantKind::Invite) != (grant.kind == GrantKind::Redemption)) {
     return beyond("an invite issues redemptions, and nothing else does");
   }
+  if (issuer.kind == GrantKind::Device) return beyond("a device issues nothing");
   const bool may_invite = (issuer.rights & wire::kRightInvite) != 0;
   switch (grant.kind) {
     case GrantKind::Member:
@@ -26,6 +27,15 @@ std::optional<Error> check_kind(const wire::Grant& grant, const Issuer& issuer,
         return beyond("invite with too many uses");
       return std::nullopt;
     case GrantKind::Redemption:
+      return std::nullopt;
+    case GrantKind::Device:
+      if (!may_invite && (policy & wire::kPolicyMembersMayInvite) == 0) {
+        return beyond("device without the right to invite");
+      }
+      // Nobody can sign by a tunnel key, and no identity's name can be taken.
+      if (!equal_bytes(grant.subject.view(), grant.tunnel_key.view())) {
+        return beyond("device whose subject is not its tunnel key");
+      }
       return std::nullopt;
   }
   return beyond("grant kind");

@@ -24,6 +24,11 @@ struct Issuer {
 std::expected<std::optional<Issuer>, Error> find_issuer(const StatementSet& set,
                                                         const wire::StatementId& id);
 
+/// Whether this kind of principal signs anything: a member, as opposed to an invite or a device.
+inline bool is_member_kind(wire::GrantKind kind) {
+  return kind == wire::GrantKind::Member || kind == wire::GrantKind::Redemption;
+}
+
 /// Uses that an invite of a member without kRightInvite of its own may have, by policy.
 inline constexpr std::uint16_t kPlainInviteUsesMax = 32;
 

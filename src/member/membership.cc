@@ -33,6 +33,7 @@ class MembershipBuilder {
   };
 
   void add_claims();
+  void add_devices();
   bool claim(Claims& claims, const Evaluation::Counted& counted);
   void add_members();
   void add_member(const IdentityKey& identity, const Claims& claims, const Ipv6& prefix);
@@ -74,6 +75,7 @@ Membership MembershipBuilder::build() {
   out_.policy_ = graph_->genesis->policy;
   add_claims();
   add_members();
+  add_devices();
   add_skeys();
   add_lookups();
   add_secret();
@@ -90,6 +92,7 @@ Membership MembershipBuilder::build() {
 void MembershipBuilder::add_claims() {
   for (const Evaluation::Counted& counted : evaluation_.counted()) {
     const Index grant = counted.event->node;
+    if (node(grant).is(GrantKind::Device)) continue;
     bool effective = counted.first;
     if (evaluation_.is_valid(grant)) {
       Claims& claims = claims_[node(grant).subject];
@@ -164,6 +167,28 @@ void MembershipBuilder::add_member(const IdentityKey& identity, const Claims& cl
   copy_bytes(MutableBytes(member.v6.bytes).last(host.size()), host);
   out_.by_identity_.emplace(identity, member.node);
   out_.members_.emplace(member.node, std::move(member));
+}
+
+/// After all members, so that no device, whatever time its GRANT bears, takes anything from one.
+void MembershipBuilder::add_devices() {
+  for (const Evaluation::Counted& counted : evaluation_.counted()) {
+    const Index index = counted.event->node;
+    const Graph::Node& device = node(index);
+    if (!device.is(GrantKind::Device) || !evaluation_.is_valid(index)) continue;
+    const auto host = out_.by_identity_.find(node(device.issuer).subject);
+    const wire::Grant& grant = *device.grant;
+    if (host == out_.by_identity_.end() || !out_.is_assignable(grant.v4)) continue;
+    if (held_v4_.contains(grant.v4) || held_names_.contains(grant.name)) continue;
+    held_v4_.emplace(grant.v4, device.subject);
+    held_names_.emplace(grant.name, device.subject);
+    out_.devices_.emplace(device.id, Device{.grant = device.id,
+                                            .host = host->second,
+                                            .key = grant.tunnel_key,
+                                            .v4 = grant.v4,
+                                            .v6 = device_ipv6_of(set_->network(), device.id),
+                                            .name = grant.name,
+                                            .not_after = grant.not_after});
+  }
 }
 
 /// Ascending by epoch, the lowest id where an epoch was used twice; one that follows sooner than an
@@ -260,7 +285,7 @@ bool MembershipBuilder::is_cut_off(Index index) const {
 void MembershipBuilder::add_revoked() {
   for (std::size_t i = graph_->roots; i < graph_->nodes.size(); ++i) {
     const auto index = static_cast<Index>(i);
-    if (!evaluation_.is_revoked_by_key(index)) continue;
+    if (!evaluation_.is_revoked_by_key(index) || node(index).is(GrantKind::Device)) continue;
     if (!out_.by_identity_.contains(node(index).subject)) {
       out_.revoked_.insert(node(index).subject);
     }

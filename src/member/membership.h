@@ -30,6 +30,19 @@ struct Member {
   friend bool operator==(const Member&, const Member&) = default;
 };
 
+/// A stock WireGuard device that one member hosts: everybody else reaches it through that one. It
+/// is no member; its GRANT has its name and address.
+struct Device {
+  wire::StatementId grant;
+  wire::NodeId host;
+  TunnelKey key;
+  Ipv4 v4;
+  Ipv6 v6;  ///< follows from the GRANT's id
+  std::string name;
+  UnixTime not_after;
+  friend bool operator==(const Device&, const Device&) = default;
+};
+
 /// An invite that could still be redeemed, or was.
 struct InviteState {
   wire::StatementId grant;
@@ -77,6 +90,12 @@ class Membership {
   const Member* by_name(std::string_view name) const;
   const Member* by_v4(Ipv4 address) const;
 
+  /// By their GRANT. A device counts while its GRANT stands, its host is a member, and nobody else
+  /// has its name or address: members come first, then devices in their order.
+  const std::map<wire::StatementId, Device>& devices() const { return devices_; }
+  const Device* device_by_name(std::string_view name) const;
+  const Device* device_by_v4(Ipv4 address) const;
+
   /// Why this redemption makes nobody a member; nullopt when it does, or is not admitted yet.
   std::optional<wire::ByeReason> refusal(const wire::StatementId& redemption) const;
   bool is_revoked(const IdentityKey& identity) const { return revoked_.contains(identity); }
@@ -120,6 +139,7 @@ class Membership {
   std::unordered_map<TunnelKey, wire::NodeId> by_tunnel_key_;
   std::map<std::string, wire::NodeId, std::less<>> by_name_;
   std::map<Ipv4, wire::NodeId> by_v4_;
+  std::map<wire::StatementId, Device> devices_;
   std::map<wire::StatementId, wire::ByeReason> refusals_;
   std::set<IdentityKey> revoked_;
   std::set<TunnelKey> revoked_tunnel_keys_;

@@ -129,11 +129,21 @@ class RandomNetwork {
         if (const auto made = leave(all, set, author, now)) add(set, *made);
         return;
       case 8:
+        if (const auto made = make_device(all, set, author, device_options(whom), now, room_.rng)) {
+          add(set, made->statement);
+        }
+        return;
       case 9:
         if (const auto made = add_admin(all, set, author, target, now)) add(set, *made);
         return;
       case 10:
-        if (rng_.below(2) == 0) {
+        if (rng_.below(4) == 0 && !all.devices().empty()) {
+          const auto device = std::next(
+              all.devices().begin(), static_cast<std::ptrdiff_t>(rng_.below(all.devices().size())));
+          if (const auto made = remove_device(all, set, author, device->first, now)) {
+            add(set, *made);
+          }
+        } else if (rng_.below(2) == 0) {
           if (const auto made = mend(all, set, author, target, now, room_.rng)) add(set, *made);
         } else if (const auto removed = remove_admin(all, set, author, target, now)) {
           add(set, *removed);
@@ -146,6 +156,13 @@ class RandomNetwork {
         }
         return;
     }
+  }
+
+  DeviceOptions device_options(unsigned whom) {
+    DeviceOptions out{.name = "phone", .key = tunnel_of(400 + whom)};
+    if (rng_.below(4) == 0) copy_bytes(out.key.bytes, room_.people.identity(whom).view());
+    if (rng_.below(2) == 0) out.address = pool_address(1 + anybody());
+    return out;
   }
 
   /// Anything a person can sign, whether or not a verb would.
@@ -198,6 +215,20 @@ class RandomNetwork {
             issuer != nullptr ? std::get_if<wire::Grant>(&issuer->statement.body) : nullptr;
         if (grant == nullptr) return;
         const unsigned subject = anybody();
+        if (rng_.below(2) == 0) {
+          // At times to the identity of a member, or of the rank or the name of none.
+          const TunnelKey tunnel = device_options(subject).key;
+          wire::Grant device{.issuer = by,
+                             .tunnel_key = tunnel,
+                             .kind = wire::GrantKind::Device,
+                             .rank = static_cast<std::uint8_t>(grant->rank + 1),
+                             .v4 = pool_address(1 + anybody()),
+                             .not_before = some_time(),
+                             .not_after = grant->not_after,
+                             .name = rng_.below(2) == 0 ? "guest" : "phone"};
+          copy_bytes(device.subject.bytes, tunnel.view());
+          return put(std::move(device), key);
+        }
         return put(wire::Grant{.issuer = by,
                                .subject = room_.people.identity(subject),
                                .tunnel_key = tunnel_of(200 + subject),
@@ -252,10 +283,19 @@ std::map<IdentityKey, SlowModel::Person> people_of(const Membership& all) {
   return out;
 }
 
+SlowModel::Devices devices_of(const Membership& all) {
+  SlowModel::Devices out;
+  for (const auto& [grant, d] : all.devices()) {
+    out[grant] = {all.find(d.host)->identity, d.v4, d.name};
+  }
+  return out;
+}
+
 void expect_equal(const StatementSet& set, UnixTime at) {
   const Membership all = Membership::evaluate(set, at);
   const SlowModel model(set, at);
   ASSERT_EQ(people_of(all), model.people());
+  ASSERT_EQ(devices_of(all), model.devices());
   ASSERT_EQ(all.secret(), model.secret());
   ASSERT_EQ(all.config(), model.config());
 }
@@ -268,6 +308,7 @@ struct Met {
   int refused = 0;
   int rolled = 0;
   int secrets = 0;
+  int devices = 0;
 };
 
 TEST(MembershipProperty, AgreesWithTheSlowModelWhateverArrivesWhen) {
@@ -298,6 +339,7 @@ TEST(MembershipProperty, AgreesWithTheSlowModelWhateverArrivesWhen) {
     met.members += end.members().size() > 1;
     met.rolled += end.root() != network.room().founded.root.public_key();
     met.secrets += end.secret().epoch.value > 0;
+    met.devices += !end.devices().empty();
     for (unsigned person = 0; person < 7; ++person) {
       met.revoked += end.is_revoked(network.room().people.identity(person));
     }
@@ -311,6 +353,7 @@ TEST(MembershipProperty, AgreesWithTheSlowModelWhateverArrivesWhen) {
   EXPECT_GT(met.refused, 20);
   EXPECT_GT(met.rolled, 3);
   EXPECT_GT(met.secrets, 10);
+  EXPECT_GT(met.devices, 10);
 }
 
 TEST(MembershipProperty, NeitherOrderNorRepetitionNorTheWayItCameMatters) {

@@ -42,6 +42,18 @@ const Member* Membership::by_name(std::string_view name) const {
 
 const Member* Membership::by_v4(Ipv4 address) const { return member_at(members_, by_v4_, address); }
 
+const Device* Membership::device_by_name(std::string_view name) const {
+  const auto it =
+      std::ranges::find_if(devices_, [&](const auto& d) { return d.second.name == name; });
+  return it == devices_.end() ? nullptr : &it->second;
+}
+
+const Device* Membership::device_by_v4(Ipv4 address) const {
+  const auto it =
+      std::ranges::find_if(devices_, [&](const auto& d) { return d.second.v4 == address; });
+  return it == devices_.end() ? nullptr : &it->second;
+}
+
 std::optional<wire::ByeReason> Membership::refusal(const wire::StatementId& redemption) const {
   const auto it = refusals_.find(redemption);
   if (it == refusals_.end()) return std::nullopt;
@@ -62,13 +74,15 @@ bool Membership::is_assignable(Ipv4 address) const {
 }
 
 bool Membership::is_name_taken(std::string_view name, UnixTime at) const {
-  return by_name_.contains(name) || std::ranges::any_of(invites_, [&](const auto& entry) {
+  return by_name_.contains(name) || device_by_name(name) != nullptr ||
+         std::ranges::any_of(invites_, [&](const auto& entry) {
            return entry.second.name == name && is_reserving(entry.second, at);
          });
 }
 
 bool Membership::is_address_taken(Ipv4 address, UnixTime at) const {
-  return by_v4_.contains(address) || std::ranges::any_of(invites_, [&](const auto& entry) {
+  return by_v4_.contains(address) || device_by_v4(address) != nullptr ||
+         std::ranges::any_of(invites_, [&](const auto& entry) {
            return entry.second.v4 == address && is_reserving(entry.second, at);
          });
 }
@@ -79,6 +93,7 @@ std::optional<Ipv4> Membership::free_address(UnixTime at, std::uint64_t spread) 
   for (const auto& [id, invite] : invites_) {
     if (invite.v4.value != 0 && is_reserving(invite, at)) reserved.insert(invite.v4);
   }
+  for (const auto& [id, device] : devices_) reserved.insert(device.v4);
   const std::size_t wanted = members_.size() > 2 ? kSpread : 1;
   std::vector<Ipv4> free;
   for (Ipv4 address{pool_->base.value + 1}; address < pool_->last(); ++address.value) {

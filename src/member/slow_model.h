@@ -37,7 +37,7 @@ class SlowModel {
     std::map<std::string, IdentityKey> names;
     for (const Event& e : counted_) {
       const wire::Grant& g = *body<wire::Grant>(e.grant);
-      if (!valid(e.grant)) continue;
+      if (!valid(e.grant) || g.kind == wire::GrantKind::Device) continue;
       Person& person = out[g.subject];
       if (person.tunnel_key.is_zero()) person.tunnel_key = g.tunnel_key;
       const auto* a = body<wire::Admit>(e.id);
@@ -69,6 +69,22 @@ class SlowModel {
     return out;
   }
 
+  /// By GRANT: host, address, name.
+  using Devices = std::map<wire::StatementId, std::tuple<IdentityKey, Ipv4, std::string>>;
+  Devices devices() const {
+    Devices out;
+    const auto members = people();
+    for (const Event& e : counted_) {
+      const wire::Grant& g = *body<wire::Grant>(e.grant);
+      if (g.kind != wire::GrantKind::Device || !valid(e.grant) || !assignable(g.v4)) continue;
+      bool taken = !members.contains(key(g.issuer));
+      for (const auto& [identity, m] : members) taken |= m.v4 == g.v4 || m.name == g.name;
+      for (const auto& [id, d] : out) taken |= std::get<1>(d) == g.v4 || std::get<2>(d) == g.name;
+      if (!taken) out[e.grant] = {key(g.issuer), g.v4, g.name};
+    }
+    return out;
+  }
+
   SecretCommit secret() const {
     SecretCommit out{{}, genesis_->secret_commit};
     std::size_t named = 0;
@@ -83,7 +99,9 @@ class SlowModel {
       each<wire::Grant>([&](const wire::StatementId& g, const wire::Grant& grant) {
         if (!hits(id, g)) return;
         hits_any = true;
-        if (grant.kind != wire::GrantKind::Invite) hits_member = true;
+        const bool person =
+            grant.kind == wire::GrantKind::Member || grant.kind == wire::GrantKind::Redemption;
+        hits_member = hits_member || person;
       });
       each_root([&](const wire::StatementId& root) { hits_any = hits_any || hits(id, root); });
       const bool kicks = (rights(r.issuer) & wire::kRightKick) != 0;
@@ -240,7 +258,7 @@ class SlowModel {
       if (revoked(id) || !lets(other.issuer, id, std::nullopt) || at_ > late(other.not_after)) {
         return false;
       }
-      if (other.kind == wire::GrantKind::Member || at_ <= late(other.redeem_until)) return true;
+      if (other.kind != wire::GrantKind::Invite || at_ <= late(other.redeem_until)) return true;
       bool redeemed = false;
       each<wire::Grant>([&](const auto&, const wire::Grant& r) {
         redeemed = redeemed || (r.kind == wire::GrantKind::Redemption && r.issuer == id);
@@ -293,7 +311,8 @@ class SlowModel {
   Events fixed_point() const {
     Events all;
     each<wire::Grant>([&](const wire::StatementId& id, const wire::Grant& g) {
-      if (g.kind == wire::GrantKind::Member) all.insert({g.not_before, id, id});
+      const bool alone = g.kind == wire::GrantKind::Member || g.kind == wire::GrantKind::Device;
+      if (alone) all.insert({g.not_before, id, id});
     });
     each<wire::Admit>([&](const wire::StatementId& id, const wire::Admit& a) {
       all.insert({a.time, id, a.redemption});

@@ -102,7 +102,7 @@ StatementSet::Verdict StatementSet::judge_body(const StoredStatement& stored,
   if ((*redemption)->grant == nullptr || (*redemption)->kind != wire::GrantKind::Redemption) {
     return refused<Verdict>("admit of something that is no redemption");
   }
-  if ((*admitter)->grant == nullptr || (*admitter)->kind == wire::GrantKind::Invite) {
+  if ((*admitter)->grant == nullptr || !is_member_kind((*admitter)->kind)) {
     return refused<Verdict>("admit by somebody who is no member");
   }
   if ((*admitter)->key == (*redemption)->key) return refused<Verdict>("admit of oneself");
@@ -114,8 +114,9 @@ StatementSet::Verdict StatementSet::judge_body(const StoredStatement& stored,
   const auto issuer = find_issuer(*this, revoke.issuer);
   if (!issuer) return {.error = issuer.error()};
   if (!*issuer) return {.awaits = revoke.issuer};
-  if ((*issuer)->kind == wire::GrantKind::Invite)
-    return refused<Verdict>("revoke by an invite key");
+  if (!is_member_kind((*issuer)->kind)) {
+    return refused<Verdict>("revoke by an invite key or a device");
+  }
   return signed_by<Verdict>((*issuer)->key, stored);
 }
 
@@ -124,7 +125,7 @@ StatementSet::Verdict StatementSet::judge_body(const StoredStatement& stored,
   const auto issuer = find_issuer(*this, config.issuer);
   if (!issuer) return {.error = issuer.error()};
   if (!*issuer) return {.awaits = config.issuer};
-  if ((*issuer)->kind == wire::GrantKind::Invite || ((*issuer)->rights & wire::kRightConfig) == 0) {
+  if (!is_member_kind((*issuer)->kind) || ((*issuer)->rights & wire::kRightConfig) == 0) {
     return refused<Verdict>("config without the right");
   }
   return signed_by<Verdict>((*issuer)->key, stored);
@@ -203,7 +204,7 @@ std::vector<wire::StatementId> StatementSet::insert(StoredStatement stored) {
     rolls_[roll->epoch].push_back(id);
     provides.push_back(kAnyRoot);
   } else if (const auto* grant = std::get_if<wire::Grant>(&body)) {
-    if (grant->kind != wire::GrantKind::Invite) {
+    if (is_member_kind(grant->kind)) {
       grants_.emplace(grant->subject, id);
       provides.push_back(subject_alias(grant->subject));
     }

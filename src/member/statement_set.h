@@ -21,6 +21,8 @@ wire::StatementId statement_id_of(const wire::Statement& statement);
 wire::NodeId node_id_of(const wire::NetworkId& network, const IdentityKey& identity);
 /// fd || 40 bits of H(network id) || 80 bits of H(identity): self-certifying ULA (RFC 4193).
 Ipv6 ipv6_of(const wire::NetworkId& network, const IdentityKey& identity);
+/// Of a device, by its GRANT's id: it has no identity key to certify an address.
+Ipv6 device_ipv6_of(const wire::NetworkId& network, const wire::StatementId& grant);
 /// Its last 80 bits.
 std::array<std::byte, 10> ipv6_host_of(const IdentityKey& identity);
 /// The /48 all members' IPv6 addresses share, as the address with the last 80 bits zero.

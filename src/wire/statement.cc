@@ -71,7 +71,7 @@ Result<Grant> parse_grant(Reader& reader) {
   auto name = read_name(reader, true);
   if (!name) return std::unexpected(name.error());
   out.name = std::move(*name);
-  if (kind > static_cast<std::uint8_t>(GrantKind::Redemption)) {
+  if (kind > static_cast<std::uint8_t>(GrantKind::Device)) {
     return fail(Errc::BadValue, "grant kind");
   }
   out.kind = static_cast<GrantKind>(kind);
@@ -306,6 +306,10 @@ bool is_consistent(const Grant& grant) {
   if (grant.rights == 0 || (grant.rights & ~kRightsAll) != 0) return false;
   if (grant.not_after < grant.not_before) return false;
   if (!grant.name.empty() && !is_valid_name(grant.name)) return false;
+  if (grant.kind == GrantKind::Device &&
+      (grant.v4.value == 0 || grant.name.empty() || grant.rights != kRightJoin)) {
+    return false;
+  }
   if (grant.kind != GrantKind::Invite) {
     return !grant.tunnel_key.is_zero() && grant.epoch.value == 0 && grant.uses == 0 &&
            grant.redeem_until.seconds == 0;

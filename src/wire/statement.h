@@ -61,6 +61,7 @@ enum class GrantKind : std::uint8_t {
   Member = 0,      ///< to somebody's own key, valid by itself (founder, admin, re-grant)
   Invite = 1,      ///< to a throw-away key whose seed is in the invite string
   Redemption = 2,  ///< by an invite key to the joiner; counts only with an ADMIT
+  Device = 3,  ///< a stock WireGuard device that its issuer hosts; the subject is its tunnel key
 };
 
 /// 16 issuer's GRANT id (the network id when the root issues) | 32 subject | 32 tunnel key (for
@@ -147,7 +148,8 @@ std::string_view domain_of(StatementType type);
 /// Whether the fields of a GRANT make sense together, whatever the set says: rank 1..15, known
 /// rights and at least one, times in order; an invite has uses, a redemption deadline and no tunnel
 /// key, and fixes a name or address for one use only; other kinds have a tunnel key and neither
-/// uses nor deadline nor epoch. The subject is not looked at (an invite string leaves it out).
+/// uses nor deadline nor epoch; a device has an address, a name and no right but to join. The
+/// subject is not looked at (an invite string leaves it out).
 bool is_consistent(const Grant& grant);
 
 /// Errors: Truncated, BadValue (also trailing bytes, unknown bits, bad names, unsorted keeps).
