@@ -11,7 +11,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const Bytes input = std::as_bytes(std::span(data, size));
   if (input.empty()) return 0;
   const Bytes file = input.subspan(1);
-  switch (std::to_integer<int>(input[0]) % 5) {
+  switch (std::to_integer<int>(input[0]) % 6) {
     case 0:
       if (const auto v = engine::parse_stored_identity(file)) {
         check(equal_bytes(engine::write_stored_identity(*v), file));
@@ -32,9 +32,14 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         check(equal_bytes(engine::write_stored_peers(*v), file));
       }
       break;
-    default:
+    case 4:
       if (const auto v = engine::parse_stored_clock(file)) {
         check(equal_bytes(engine::write_stored_clock(*v), file));
+      }
+      break;
+    default:
+      if (const auto v = engine::parse_stored_devices(file)) {
+        check(equal_bytes(engine::write_stored_devices(*v), file));
       }
       break;
   }

@@ -160,6 +160,20 @@ Outcome<std::string> Engine::remove_admin(const Now& now, std::string_view netwo
   return (*n)->remove_admin(now, member);
 }
 
+Outcome<DeviceMade> Engine::add_device(const Now& now, std::string_view network,
+                                       const DeviceWish& options) {
+  const auto n = find_member(network);
+  if (!n) return std::unexpected(n.error());
+  return (*n)->add_device(now, options);
+}
+
+Outcome<DeviceConfig> Engine::device_config(const Now& now, std::string_view network,
+                                            std::string_view name) const {
+  const auto n = find_member(network);
+  if (!n) return std::unexpected(n.error());
+  return (*n)->device_config(now, name);
+}
+
 Outcome<LeaveImpact> Engine::leave_impact(std::string_view network) const {
   const auto n = find(network);
   if (!n) return std::unexpected(n.error());
@@ -255,16 +269,30 @@ void Engine::handle_datagram(const Now& now, const Endpoint& from, Bytes datagra
       }
       return;
     }
-    case wire::kTypeResponse: {
-      const auto message = wire::parse_response(wire::kNativeShape, datagram);
+    case wire::kStockTypeInitiation: {
+      const auto message = wire::parse_initiation(wire::kStockShape, datagram);
+      if (!message) return;
+      for (auto& [slot, network] : networks_) {
+        if (network->devices().handle_initiation(now, *message, from)) return;
+      }
+      return;
+    }
+    case wire::kTypeResponse:
+    case wire::kStockTypeResponse: {
+      const bool stock = datagram[0] == std::byte{wire::kStockTypeResponse};
+      const auto message =
+          wire::parse_response(stock ? wire::kStockShape : wire::kNativeShape, datagram);
       if (!message) return;
       if (Network* n = owner_of_session(message->receiver, peer)) {
         n->handle_response(now, peer, *message, from);
       }
       return;
     }
-    case wire::kTypeCookie: {
-      const auto message = wire::parse_cookie_reply(wire::kNativeShape, datagram);
+    case wire::kTypeCookie:
+    case wire::kStockTypeCookie: {
+      const bool stock = datagram[0] == std::byte{wire::kStockTypeCookie};
+      const auto message =
+          wire::parse_cookie_reply(stock ? wire::kStockShape : wire::kNativeShape, datagram);
       if (!message) return;
       if (Network* n = owner_of_session(message->receiver, peer)) {
         n->handle_cookie_reply(now, peer, *message);

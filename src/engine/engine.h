@@ -59,6 +59,10 @@ class Engine {
   Outcome<std::string> add_admin(const Now& now, std::string_view network, std::string_view member);
   Outcome<std::string> remove_admin(const Now& now, std::string_view network,
                                     std::string_view member);
+  Outcome<DeviceMade> add_device(const Now& now, std::string_view network,
+                                 const DeviceWish& options);
+  Outcome<DeviceConfig> device_config(const Now& now, std::string_view network,
+                                      std::string_view name) const;
   Outcome<LeaveImpact> leave_impact(std::string_view network) const;
   Outcome<std::string> leave(const Now& now, std::string_view network);
   Outcome<std::string> set_up(const Now& now, std::string_view network, bool up);

@@ -144,6 +144,11 @@ std::expected<void, std::string> Network::restore(const Now& now, const std::str
       lived_until_ = clock->lived_until;
     }
   }
+  if (!files.devices.empty()) {
+    auto stored = parse_stored_devices(files.devices);
+    if (!stored) return std::unexpected("devices: " + std::string(stored.error().what));
+    devices_.restore(std::move(*stored), local_.timestamps.floor());
+  }
   if (state_ != State::Member) return {};
   start(now);
   if (const auto peers = parse_stored_peers(files.peers)) {
@@ -199,6 +204,7 @@ void Network::handle_timeout(const Now& now) {
   for (const PeerHandle handle : handles) {
     if (Peer* peer = find_peer(handle)) proof_timeouts(now, *peer);
   }
+  devices_.handle_timeout(now);
   mesh_.handle_timeout(now.at);
   ping_timeouts(now);
   if (join_ && join_->deadline <= now.at) {
@@ -217,7 +223,9 @@ void Network::handle_timeout(const Now& now) {
     if (store_retry_[1]) store_identity();
     if (store_retry_[2]) store_secrets();
     if (store_retry_[3]) store_statements();
+    if (store_retry_[6]) store_devices();
   }
+  if (devices_store_at_ <= now.at && state_ == State::Member) store_devices();
   if (peers_store_at_ <= now.at) {
     peers_store_at_ = Instant::max();
     store_peers();
@@ -226,8 +234,8 @@ void Network::handle_timeout(const Now& now) {
 }
 
 Instant Network::deadline() const {
-  Instant at =
-      std::min({mesh_deadline_, store_retry_at_, peers_store_at_, membership_at_, clock_at_});
+  Instant at = std::min({mesh_deadline_, store_retry_at_, peers_store_at_, membership_at_,
+                         clock_at_, devices_store_at_, devices_.deadline()});
   for (const auto& [handle, deadline] : link_deadlines_) at = std::min(at, deadline);
   for (const auto& [handle, peer] : peers_) {
     for (const auto& [session, proof] : peer->proofs) at = std::min(at, proof.resend_at);
@@ -280,6 +288,12 @@ void Network::store_statements() {
 }
 
 void Network::store_peers() { store(FileKind::Peers, write_stored_peers(mesh_.remembered())); }
+
+void Network::store_devices() {
+  devices_store_at_ = Instant::max();
+  static_cast<void>(devices_.take_moved());
+  if (auto bytes = devices_.stored()) store(FileKind::Devices, std::move(*bytes));
+}
 
 Ticket Network::store(FileKind kind, ByteVector bytes) {
   const Ticket ticket = ctx_->next_ticket++;
@@ -369,7 +383,11 @@ void Network::set_epochs() {
 }
 
 void Network::shutdown(const Now& now) {
-  if (state_ == State::Member) store_peers();
+  if (state_ == State::Member) {
+    store_peers();
+    if (devices_.take_moved() || devices_store_at_ != Instant::max()) store_devices();
+  }
+  devices_.stop(now);
   stop_links(now, wire::ByeReason::Shutdown);
   pump(now);
 }

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "engine/context.h"
+#include "engine/device_host.h"
 #include "engine/peer.h"
 #include "engine/status.h"
 #include "engine/stored.h"
@@ -29,6 +30,7 @@ struct StoredFiles {
   ByteVector statements;
   ByteVector peers;
   ByteVector clock;
+  ByteVector devices;
 };
 
 struct CreateOptions {
@@ -64,6 +66,31 @@ struct Kicked {
   std::string member;
   std::vector<InviteStatus> closed_invites;  ///< that were still open
 };
+struct DeviceWish {
+  std::string name;
+  std::optional<Ipv4> address;       ///< nullopt: a free one
+  std::optional<Endpoint> endpoint;  ///< where the device finds us; nullopt: our best guess
+  bool psk = true;
+};
+/// What a wg-quick file holds; all but the private key can be asked for again.
+struct DeviceConfig {
+  std::string network;
+  std::string name;
+  std::string host;
+  Ipv4 v4;
+  Ipv6 v6;
+  std::optional<Prefix4> pool;
+  Ipv6 prefix6;  ///< /48
+  std::uint16_t mtu = 0;
+  TunnelKey device_key;
+  TunnelKey host_key;
+  crypto::Secret<32> psk;  ///< zero: none
+  std::optional<Endpoint> endpoint;
+};
+struct DeviceMade {
+  DeviceConfig config;
+  crypto::Secret<32> private_key;  ///< kept nowhere
+};
 struct LeaveImpact {
   bool last_admin = false;  ///< nobody else may invite or kick
   std::size_t members = 0;  ///< others
@@ -85,7 +112,8 @@ class Network {
   static constexpr Duration kProofTime = std::chrono::seconds(5);
   static constexpr std::uint16_t kInterfaceMtu = 1420;
 
-  Network(Context& context, NetworkSlot slot) : ctx_(&context), slot_(slot), mesh_(*context.rng) {}
+  Network(Context& context, NetworkSlot slot)
+      : ctx_(&context), slot_(slot), devices_(context), mesh_(*context.rng) {}
   Network(const Network&) = delete;
   Network& operator=(const Network&) = delete;
 
@@ -123,6 +151,9 @@ class Network {
   /// Both return the member's name.
   Outcome<std::string> add_admin(const Now& now, std::string_view member);
   Outcome<std::string> remove_admin(const Now& now, std::string_view member);
+  Outcome<DeviceMade> add_device(const Now& now, const DeviceWish& wish);
+  /// Error where it is hosted elsewhere: only its host knows.
+  Outcome<DeviceConfig> device_config(const Now& now, std::string_view name) const;
   LeaveImpact leave_impact() const;
   void leave(const Now& now);
   void set_up(const Now& now, bool up);
@@ -139,19 +170,22 @@ class Network {
   // --- views ---
   const std::string& name() const { return name_; }
   NetworkSlot slot() const { return slot_; }
+  const std::string& interface() const { return interface_; }  ///< empty: there is none
   State state() const { return state_; }
   bool is_up() const { return up_; }
   /// True for a join that waits for its user to try this invite again.
   bool is_joining_with(std::string_view invite_text) const;
   static std::optional<wire::NetworkId> network_of_invite(std::string_view invite_text);
   bool is_finished() const { return finished_; }  ///< to be removed by the engine
-  bool owns(PeerHandle peer) const { return peers_.contains(peer); }
+  bool owns(PeerHandle peer) const { return peers_.contains(peer) || devices_.owns(peer); }
+  DeviceHost& devices() { return devices_; }
   std::optional<Prefix4> pool() const;
   const member::Membership& membership() const { return membership_; }
   const wire::NetworkId& id() const { return set_->network(); }
   const member::Member* self() const;
   /// By name, address or node id (hexadecimal).
   const member::Member* find_member(std::string_view text) const;
+  const member::Device* find_device(std::string_view text) const;
   NetworkStatus status(const Now& now) const;
   void add_to_snapshot(dataplane::Snapshot& snapshot) const;
 
@@ -189,6 +223,7 @@ class Network {
   void store_secrets();
   void store_statements();
   void store_peers();
+  void store_devices();
   Ticket store(FileKind kind, ByteVector bytes);
   void reserve_clock(const Now& now);
   UnixTime wall(const Now& now);
@@ -196,6 +231,12 @@ class Network {
   void log(LogLevel level, const std::string& line) const;
   void finish_join(const Now& now);
   void fail_join(const Now& now, CommandError error);
+
+  // network_devices.cc
+  void add_device_routes(dataplane::NetworkEntry& entry, dataplane::Snapshot& snapshot) const;
+  std::vector<DeviceStatus> device_status(const Now& now) const;
+  void refresh_devices(const Now& now);
+  Outcome<Kicked> remove_device(const Now& now, const member::Device& device);
 
   // network_links.cc
   Peer& peer_for(const Now& now, const TunnelKey& key);
@@ -213,6 +254,7 @@ class Network {
   void transmit(const Endpoint& to, ByteVector datagram);
   bool is_acceptable(const Endpoint& endpoint) const;
   std::vector<Endpoint> own_candidates() const;
+  std::optional<Endpoint> endpoint_for_strangers() const;
   void refresh_local_side();
   void set_epochs();
 
@@ -273,6 +315,8 @@ class Network {
   wire::Digest digest_;
   bool membership_stale_ = false;
 
+  DeviceHost devices_;
+  Instant devices_store_at_ = Instant::max();
   overlay::FullMesh mesh_;
   Instant mesh_deadline_ = Instant::max();
   Instant membership_at_ = Instant::max();  ///< when the membership changes by time alone
@@ -298,7 +342,7 @@ class Network {
   std::string out_reason_;
   std::map<Ticket, FileKind> storing_;
   Instant store_retry_at_ = Instant::max();
-  bool store_retry_[6] = {};
+  bool store_retry_[7] = {};
   Instant peers_store_at_ = Instant::max();
 };
 

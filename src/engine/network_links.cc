@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "engine/door.h"
 #include "engine/network.h"
 #include "engine/overload.h"
 
@@ -31,21 +32,8 @@ bool Network::handle_initiation(const Now& now, const wire::Initiation& message,
         return is_mac1_ours(message.mac1, message.mac1_input, e, local_.keys.public_key);
       });
   if (epoch == local_.epochs.end()) return false;
-  switch (ctx_->gate.admit(now.at, from, message.mac2, message.mac2_input)) {
-    case session::HandshakeGate::Verdict::Drop:
-      return true;
-    case session::HandshakeGate::Verdict::ReplyCookie: {
-      ByteVector out;
-      wire::write_cookie_reply(
-          wire::kNativeShape,
-          ctx_->gate.make_cookie_reply(now.at, session::kNativeProfile, message.sender,
-                                       local_.keys.public_key, message.mac1, from),
-          out);
-      transmit(from, std::move(out));
-      return true;
-    }
-    case session::HandshakeGate::Verdict::Pass:
-      break;
+  if (!may_enter(*ctx_, now, session::kNativeProfile, local_.keys.public_key, message, from)) {
+    return true;
   }
   auto received =
       session::consume_initiation(session::kNativeProfile, local_, message, epoch->epoch);
@@ -71,6 +59,7 @@ bool Network::handle_initiation(const Now& now, const wire::Initiation& message,
 
 void Network::handle_response(const Now& now, PeerHandle handle, const wire::Response& message,
                               const Endpoint& from) {
+  if (devices_.handle_response(now, handle, message, from)) return pump(now);
   Peer* peer = find_peer(handle);
   if (peer == nullptr) return;
   static_cast<void>(peer->link->handle_response(now, message, from));
@@ -79,6 +68,7 @@ void Network::handle_response(const Now& now, PeerHandle handle, const wire::Res
 
 void Network::handle_cookie_reply(const Now& now, PeerHandle handle,
                                   const wire::CookieReply& message) {
+  if (devices_.handle_cookie_reply(now, handle, message)) return pump(now);
   Peer* peer = find_peer(handle);
   if (peer == nullptr) return;
   static_cast<void>(peer->link->handle_cookie_reply(now, message));
@@ -87,6 +77,7 @@ void Network::handle_cookie_reply(const Now& now, PeerHandle handle,
 
 void Network::handle_received(const Now& now, PeerHandle handle, SessionIndex session,
                               const Endpoint& from) {
+  if (devices_.handle_received(now, handle, session, from)) return pump(now);
   Peer* peer = find_peer(handle);
   if (peer == nullptr) return;
   peer->link->handle_received(now, session, from);
@@ -94,6 +85,7 @@ void Network::handle_received(const Now& now, PeerHandle handle, SessionIndex se
 }
 
 void Network::handle_ip_sent(const Now& now, PeerHandle handle, SessionIndex session) {
+  if (devices_.handle_ip_sent(now, handle)) return pump(now);
   Peer* peer = find_peer(handle);
   if (peer == nullptr) return;
   peer->link->handle_ip_sent(now, session);
@@ -101,6 +93,7 @@ void Network::handle_ip_sent(const Now& now, PeerHandle handle, SessionIndex ses
 }
 
 void Network::handle_limit(const Now& now, PeerHandle handle, SessionIndex session) {
+  if (devices_.handle_limit(now, handle, session)) return pump(now);
   Peer* peer = find_peer(handle);
   if (peer == nullptr) return;
   peer->link->handle_limit(now, session);
@@ -108,6 +101,10 @@ void Network::handle_limit(const Now& now, PeerHandle handle, SessionIndex sessi
 }
 
 void Network::handle_unrouted(const Now& now, PeerHandle handle, ByteVector packet) {
+  if (devices_.owns(handle)) {
+    devices_.handle_unrouted(now, handle, std::move(packet));
+    return pump(now);
+  }
   Peer* peer = find_peer(handle);
   if (peer == nullptr || !peer->node) return;
   if (peer->queue.size() >= Peer::kQueuedPacketsMax) peer->queue.pop_front();
@@ -124,6 +121,7 @@ void Network::handle_path_mtu(const Endpoint& to, std::uint16_t mtu) {
   // Outer IP and UDP headers, DATA header and tag.
   const std::uint16_t overhead = to.address.is_v6() ? 40 + 8 + 32 : 20 + 8 + 32;
   const std::uint16_t inner = mtu > overhead ? static_cast<std::uint16_t>(mtu - overhead) : 0;
+  devices_.handle_path_mtu(to, std::min(inner, kInterfaceMtu));
   for (auto& [handle, peer] : peers_) {
     if (peer->link->endpoint() != to) continue;
     peer->mtu = std::min(inner, kInterfaceMtu);
@@ -191,6 +189,9 @@ void Network::pump(const Now& now) {
     }
     for (const PeerHandle handle : doomed) remove_peer(now, handle);
     more |= !doomed.empty() || membership_stale_;
+  }
+  if (devices_.take_moved() && devices_store_at_ == Instant::max() && !finished_) {
+    devices_store_at_ = now.at + kPeersStoreDelay;
   }
 }
 

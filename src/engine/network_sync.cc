@@ -327,12 +327,14 @@ void Network::refresh_membership(const Now& now) {
     out_reason_ = out_text(reason ? *reason : wire::ByeReason::Revoked);
     if (was_member) log(LogLevel::Warning, out_reason_);
     state_ = State::Out;
+    devices_.stop(now);
     stop_links(now, wire::ByeReason::Leaving);
     ctx_->outputs.emplace_back(InterfaceDown{slot_});
     return;
   }
   if (was_member && old_v4 != self()->v4 && up_) want_interface();
   cut_invalid_peers(now);
+  refresh_devices(now);
   std::vector<wire::NodeId> others;
   for (const auto& [node, m] : membership_.members()) {
     if (m.identity == identity_->public_key()) continue;

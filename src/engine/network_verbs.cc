@@ -39,6 +39,14 @@ void order_for_strangers(std::vector<Endpoint>& endpoints) {
 
 }  // namespace
 
+/// The best of our addresses for somebody who can call one only.
+std::optional<Endpoint> Network::endpoint_for_strangers() const {
+  std::vector<Endpoint> own = local_.candidates;
+  order_for_strangers(own);
+  if (own.empty()) return std::nullopt;
+  return own.front();
+}
+
 Outcome<InviteMade> Network::invite(const Now& now, const InviteOptions& options) {
   if (!has_committed_secret()) {  // with the old one in it, nobody would hear who comes by it
     return std::unexpected(CommandError{
@@ -97,6 +105,7 @@ Outcome<InviteMade> Network::invite(const Now& now, const InviteOptions& options
 }
 
 Outcome<Kicked> Network::kick(const Now& now, std::string_view member) {
+  if (const member::Device* device = find_device(member)) return remove_device(now, *device);
   const member::Member* target = find_member(member);
   if (target == nullptr) return std::unexpected(unknown_member(member));
   std::vector<InviteStatus> open_before = status(now).invites;
@@ -160,6 +169,7 @@ void Network::leave(const Now& now) {
     }
   }
   stop_links(now, wire::ByeReason::Leaving);
+  devices_.stop(now);
   ctx_->outputs.emplace_back(InterfaceDown{slot_});
   ctx_->outputs.emplace_back(Forget{name_});
   finished_ = true;
@@ -178,6 +188,7 @@ void Network::set_up(const Now& now, bool up) {
   } else {
     remembered_ = mesh_.remembered();
     stop_links(now, wire::ByeReason::Shutdown);
+    devices_.stop(now);
     interface_.clear();
     ctx_->outputs.emplace_back(InterfaceDown{slot_});
   }
@@ -240,6 +251,7 @@ std::optional<wire::NetworkId> Network::network_of_invite(std::string_view invit
 
 void Network::drop_keys(const Now& now) {
   for (auto& [handle, peer] : peers_) peer->link->reset(now);
+  devices_.reset(now);
   pump(now);
 }
 

@@ -29,6 +29,7 @@ NetworkStatus Network::status(const Now& now) const {
     if (me != nullptr && m.identity == me->identity) continue;
     MemberStatus member;
     member.name = m.name;
+    member.tunnel_key = m.tunnel_key;
     member.node = to_hex(node.view());
     member.v4 = m.v4;
     member.v6 = m.v6;
@@ -49,6 +50,7 @@ NetworkStatus Network::status(const Now& now) const {
     }
     out.members.push_back(std::move(member));
   }
+  out.devices = device_status(now);
   for (const auto& [id, invite] : membership_.invites()) {
     if (!invite.open || invite.outdated || invite.redeem_until < now.wall) continue;
     InviteStatus s{to_hex(id.view()), invite.uses,  invite.used, invite.redeem_until,
@@ -112,6 +114,7 @@ void Network::add_to_snapshot(dataplane::Snapshot& snapshot) const {
       if (m->v4) entry.routes[*m->v4] = index;
       entry.routes[m->v6] = index;
     }
+    add_device_routes(entry, snapshot);
     snapshot.networks.push_back(std::move(entry));
   }
   for (const auto& [handle, peer] : peers_) {

@@ -27,6 +27,7 @@ enum class FileKind : std::uint8_t {
   Statements = 3,  ///< the statement set
   Peers = 4,       ///< last known addresses; may be lost
   Clock = 5,       ///< reserved handshake timestamps
+  Devices = 6,     ///< keys of hosted stock devices; losing it strands them
 };
 
 /// Send one datagram on the one socket.

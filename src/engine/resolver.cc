@@ -29,6 +29,12 @@ void NameTable::add(const Network& network) {
     if (m.v4) reverse_[*m.v4] = full;
     reverse_[m.v6] = full;
   }
+  for (const auto& [grant, device] : network.membership().devices()) {
+    zone.hosts[device.name] = {device.v4, device.v6};
+    const std::string full = device.name + "." + zone_name;
+    reverse_[device.v4] = full;
+    reverse_[device.v6] = full;
+  }
   zones_[zone_name] = std::move(zone);
 }
 

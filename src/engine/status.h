@@ -6,6 +6,7 @@
 
 #include "base/address.h"
 #include "base/id.h"
+#include "base/keys.h"
 #include "base/time.h"
 #include "wire/ids.h"
 
@@ -21,6 +22,7 @@ struct Health {
 
 struct MemberStatus {
   std::string name;
+  TunnelKey tunnel_key;
   std::string node;  ///< hexadecimal node id
   std::optional<Ipv4> v4;
   Ipv6 v6;
@@ -32,6 +34,23 @@ struct MemberStatus {
   std::uint64_t tx_bytes = 0;
   std::string suite;                  ///< "aes-256-gcm"; empty without a session
   std::optional<Duration> last_seen;  ///< since the last authenticated packet
+};
+
+/// A stock WireGuard device of any member's.
+struct DeviceStatus {
+  std::string name;
+  std::string id;  ///< of its GRANT, hexadecimal
+  TunnelKey key;
+  Ipv4 v4;
+  Ipv6 v6;
+  std::string host;          ///< the member's name
+  bool hosted_here = false;  ///< the rest is known then only
+  bool online = false;
+  std::optional<Endpoint> endpoint;
+  std::optional<Duration> last_handshake;  ///< ago
+  std::optional<Duration> last_seen;
+  std::uint64_t rx_bytes = 0;
+  std::uint64_t tx_bytes = 0;
 };
 
 struct InviteStatus {
@@ -62,6 +81,7 @@ struct NetworkStatus {
   bool may_invite = false;
   Epoch epoch;
   std::vector<MemberStatus> members;  ///< the others
+  std::vector<DeviceStatus> devices;  ///< everybody's
   std::vector<InviteStatus> invites;  ///< open ones
   std::vector<Health> health;
 };

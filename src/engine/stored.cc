@@ -189,4 +189,36 @@ Result<StoredClock> parse_stored_clock(Bytes bytes) {
   return clock;
 }
 
+ByteVector write_stored_devices(const StoredDevices& stored) {
+  ByteVector out;
+  wire::Writer w(out);
+  w.le<std::uint8_t>(kVersion);
+  w.bytes(stored.host_key.reveal());
+  w.le<std::uint16_t>(static_cast<std::uint16_t>(stored.devices.size()));
+  for (const StoredDevices::Entry& entry : stored.devices) {
+    w.bytes(entry.grant.view());
+    w.bytes(entry.psk.reveal());
+    w.le<std::uint8_t>(entry.endpoint ? 1 : 0);
+    if (entry.endpoint) wire::write_candidate(*entry.endpoint, w);
+  }
+  return out;
+}
+
+Result<StoredDevices> parse_stored_devices(Bytes bytes) {
+  wire::Reader r(bytes);
+  read_version(r);
+  StoredDevices stored;
+  stored.host_key = read_secret(r);
+  const std::size_t n = r.le<std::uint16_t>();
+  for (std::size_t i = 0; i < n && r.ok(); ++i) {
+    StoredDevices::Entry entry;
+    entry.grant = r.fixed<wire::StatementId>();
+    entry.psk = read_secret(r);
+    if (read_flag(r)) entry.endpoint = wire::read_candidate(r);
+    stored.devices.push_back(std::move(entry));
+  }
+  if (!r.done()) return fail(Errc::BadValue, "not a devices file of this version");
+  return stored;
+}
+
 }  // namespace ipop::engine

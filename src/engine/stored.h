@@ -62,4 +62,18 @@ struct StoredClock {
 ByteVector write_stored_clock(const StoredClock& clock);
 Result<StoredClock> parse_stored_clock(Bytes bytes);
 
+/// FileKind::Devices. u8 version=1 | 32 secret of the key that devices know | u16 n | n x (16 GRANT
+/// | 32 psk | u8 has endpoint | [candidate]).
+struct StoredDevices {
+  struct Entry {
+    wire::StatementId grant;
+    crypto::Secret<32> psk;
+    std::optional<Endpoint> endpoint;  ///< where it was last
+  };
+  crypto::Secret<32> host_key;
+  std::vector<Entry> devices;
+};
+ByteVector write_stored_devices(const StoredDevices& stored);
+Result<StoredDevices> parse_stored_devices(Bytes bytes);
+
 }  // namespace ipop::engine

@@ -92,6 +92,16 @@ TEST(Stored, StatementsPeersAndClockAreCanonical) {
                    write_stored_clock);
 }
 
+TEST(Stored, DevicesAreCanonical) {
+  SeededRng rng(2);
+  StoredDevices stored{.host_key = crypto::Secret<32>::random(rng), .devices = {}};
+  expect_canonical(write_stored_devices(stored), parse_stored_devices, write_stored_devices);
+  for (const char* endpoint : {"192.0.2.1:7", "[2001:db8::1]:8", ""}) {
+    stored.devices.push_back({{}, crypto::Secret<32>::random(rng), Endpoint::parse(endpoint)});
+  }
+  expect_canonical(write_stored_devices(stored), parse_stored_devices, write_stored_devices);
+}
+
 TEST(Stored, HugeCountsCostNothing) {
   ByteVector bytes = write_stored_statements({});
   for (std::size_t i = 1; i < 5; ++i) bytes[i] = std::byte{0xff};

@@ -20,6 +20,7 @@ enum class FileKind : std::uint8_t {
   Secrets = 4,     ///< epoch secrets of one network
   Peers = 5,       ///< remembered endpoints
   Clock = 6,       ///< reserved handshake timestamps of one network
+  Devices = 7,     ///< keys of the stock devices that a network's member hosts
 };
 
 /// Version of everything we write; a file of a later version is refused, not guessed at.
