@@ -13,7 +13,7 @@ _ipop_ask() {
 
 _ipop() {
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
-    local verbs="create invite join leave up down networks status ping kick admin version"
+    local verbs="create invite join leave up down networks status ping kick admin device version"
     local verb="" action="" socket="" word i
     COMPREPLY=()
 
@@ -27,7 +27,7 @@ _ipop() {
             *)
                 if [[ -z $verb ]]; then
                     verb=$word
-                elif [[ $verb == admin && -z $action ]]; then
+                elif [[ ($verb == admin || $verb == device) && -z $action ]]; then
                     action=$word
                 fi
                 ;;
@@ -38,7 +38,7 @@ _ipop() {
         --socket) COMPREPLY=($(compgen -f -- "$cur")); return ;;
         --network) COMPREPLY=($(compgen -W "$(_ipop_ask "$socket" networks)" -- "$cur")); return ;;
         --expires) COMPREPLY=($(compgen -W "30m 24h 7d" -- "$cur")); return ;;
-        --name | --subnet | --address | --uses | -c | --count | -i | --interval) return ;;
+        --name | --subnet | --address | --endpoint | --uses | -c | --count | -i | --interval) return ;;
     esac
 
     local common="--socket --json --help"
@@ -50,6 +50,7 @@ _ipop() {
             leave) common+=" --yes" ;;
             ping) common+=" --count --interval --network" ;;
             kick | admin) common+=" --network" ;;
+            device) [[ $action == add ]] && common+=" --address --endpoint --no-psk" ;;
         esac
         COMPREPLY=($(compgen -W "$common" -- "$cur"))
         return
@@ -60,6 +61,7 @@ _ipop() {
         invite | leave | up | down | status)
             COMPREPLY=($(compgen -W "$(_ipop_ask "$socket" networks)" -- "$cur")) ;;
         ping | kick) COMPREPLY=($(compgen -W "$(_ipop_ask "$socket" members)" -- "$cur")) ;;
+        device) [[ -z $action ]] && COMPREPLY=($(compgen -W "add list show" -- "$cur")) ;;
         admin)
             if [[ -z $action ]]; then
                 COMPREPLY=($(compgen -W "add remove" -- "$cur"))

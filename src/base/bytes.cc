@@ -34,6 +34,24 @@ std::string to_hex(Bytes bytes) {
   return out;
 }
 
+std::string to_base64(Bytes bytes) {
+  static constexpr std::string_view kDigits =
+      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  std::string out;
+  for (std::size_t i = 0; i < bytes.size(); i += 3) {
+    std::uint32_t group = 0;
+    for (std::size_t j = 0; j < 3; ++j) {
+      const bool there = i + j < bytes.size();
+      group = group << 8U | (there ? std::to_integer<std::uint32_t>(bytes[i + j]) : 0U);
+    }
+    const std::size_t digits = std::min<std::size_t>(bytes.size() - i, 3) + 1;
+    for (std::size_t j = 0; j < 4; ++j) {
+      out += j < digits ? kDigits[group >> (18 - 6 * j) & 63U] : '=';
+    }
+  }
+  return out;
+}
+
 std::optional<ByteVector> from_hex(std::string_view text) {
   if (text.size() % 2 != 0) return std::nullopt;
   ByteVector out;

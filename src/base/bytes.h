@@ -63,6 +63,8 @@ inline ByteVector to_vector(Bytes from) { return {from.begin(), from.end()}; }
 
 /// Lower-case hexadecimal.
 std::string to_hex(Bytes bytes);
+/// Base64 with padding (RFC 4648 section 4).
+std::string to_base64(Bytes bytes);
 /// Reads hexadecimal of either case; nullopt for odd length or another character.
 std::optional<ByteVector> from_hex(std::string_view text);
 

@@ -81,5 +81,17 @@ TEST(FixedBytes, OrdersBytewise) {
             std::hash<Eight>{}(*Eight::from(*from_hex("0000000000000001"))));
 }
 
+TEST(Base64, IsThatOfRfc4648) {
+  const std::pair<const char*, const char*> cases[] = {{"", ""},
+                                                       {"f", "Zg=="},
+                                                       {"fo", "Zm8="},
+                                                       {"foo", "Zm9v"},
+                                                       {"foob", "Zm9vYg=="},
+                                                       {"fooba", "Zm9vYmE="},
+                                                       {"foobar", "Zm9vYmFy"}};
+  for (const auto& [plain, text] : cases) EXPECT_EQ(to_base64(as_bytes(plain)), text);
+  EXPECT_EQ(to_base64(ByteVector{std::byte{0xfb}, std::byte{0xff}}), "+/8=");
+}
+
 }  // namespace
 }  // namespace ipop

@@ -29,6 +29,8 @@ struct Raw {
   std::string subnet;
   std::string invite;
   std::string address;
+  std::string endpoint;
+  bool no_psk = false;
   std::string expires = "24h";
   std::uint16_t uses = 1;
   std::uint32_t count = 4;
@@ -61,6 +63,10 @@ class Grammar {
   CLI::App* admin = verb("admin", "Give or take the right to kick and to make admins");
   CLI::App* admin_add = part(admin, "add", "Make a member an admin");
   CLI::App* admin_remove = part(admin, "remove", "Take a member's admin right");
+  CLI::App* device = verb("device", "Bring phones and routers in that run WireGuard");
+  CLI::App* device_add = part(device, "add", "Make a device's WireGuard configuration");
+  CLI::App* device_list = part(device, "list", "List the devices of a network");
+  CLI::App* device_show = part(device, "show", "Show a device's configuration, without its key");
   CLI::App* version = verb("version", "Print the versions of ipop and ipopd");
 
  private:
@@ -91,6 +97,7 @@ Grammar::Grammar() {
       ->capture_default_str();
   app.add_flag("--json", raw.json, "Print one JSON document; errors as JSON on standard error");
   admin->require_subcommand(1);
+  device->require_subcommand(1);
 
   create->add_option("NETWORK", raw.network, "Name of the new network")->required();
   create->add_option("--name", raw.name, "Your name in it (default: the host's name)")
@@ -126,6 +133,18 @@ Grammar::Grammar() {
   member_arguments(kick);
   member_arguments(admin_add);
   member_arguments(admin_remove);
+  for (CLI::App* command : {device_add, device_show}) {
+    command->add_option("NAME", raw.name, "Name of the device")->required();
+    network_argument(command);
+  }
+  network_argument(device_list);
+  device_add->add_option("--address", raw.address, "IPv4 address (default: a free one)")
+      ->type_name("A");
+  device_add
+      ->add_option("--endpoint", raw.endpoint,
+                   "Where the device finds this computer (default: its best address)")
+      ->type_name("ADDRESS:PORT");
+  device_add->add_flag("--no-psk", raw.no_psk, "Without a preshared key, for old devices");
 }
 
 using Mistake = std::unexpected<std::string>;
@@ -180,6 +199,27 @@ std::expected<control::Request, std::string> invite_request(const Raw& raw) {
   return request;
 }
 
+std::expected<control::Request, std::string> device_request(const Raw& raw,
+                                                            control::DeviceAction action) {
+  control::DeviceRequest request{.action = action,
+                                 .name = present(raw.name),
+                                 .network = present(raw.network),
+                                 .psk = !raw.no_psk};
+  if (!raw.address.empty()) {
+    request.address = Ipv4::parse(raw.address);
+    if (!request.address) return Mistake("--address: " + raw.address + " is no IPv4 address");
+  }
+  if (!raw.endpoint.empty()) {
+    request.endpoint = Endpoint::parse(raw.endpoint);
+    if (!request.endpoint) {
+      return Mistake("--endpoint: " + raw.endpoint +
+                     " is no address with a port; write it like 203.0.113.7:41820 or "
+                     "[2001:db8::7]:41820");
+    }
+  }
+  return request;
+}
+
 std::expected<control::Request, std::string> ping_request(const Raw& raw) {
   if (raw.count == 0 || raw.count > control::kPingCountMax) {
     return Mistake("--count: must be from 1 to " + std::to_string(control::kPingCountMax));
@@ -206,6 +246,11 @@ std::expected<control::Request, std::string> request_of(Grammar& grammar) {
   if (*grammar.networks) return control::NetworksRequest{};
   if (*grammar.status) return control::StatusRequest{.network = network};
   if (*grammar.version) return control::VersionRequest{};
+  if (*grammar.device) {
+    return device_request(raw, *grammar.device_add    ? control::DeviceAction::Add
+                               : *grammar.device_show ? control::DeviceAction::Show
+                                                      : control::DeviceAction::List);
+  }
 
   if (const auto split = split_member(raw); !split) return Mistake(split.error());
   const auto of_member = present(raw.network);
@@ -220,6 +265,7 @@ std::expected<control::Request, std::string> request_of(Grammar& grammar) {
 /// CLI11 only says that a subcommand is required, also when an unknown one was given.
 std::string verb_mistake(const Grammar& grammar, std::span<const std::string> arguments) {
   if (*grammar.admin) return "say which: admin add MEMBER, or admin remove MEMBER";
+  if (*grammar.device) return "say which: device add NAME, device list, or device show NAME";
   for (std::size_t i = 0; i < arguments.size(); ++i) {
     if (arguments[i] == "--socket") {
       ++i;
@@ -271,9 +317,12 @@ std::expected<Invocation, Stop> parse_arguments(std::span<const std::string> arg
     }
     // The parse may have stopped before it came to the flag.
     const bool json = std::find(arguments.begin(), arguments.end(), "--json") != arguments.end();
-    const bool admin_alone = *grammar.admin && grammar.admin->get_subcommands().empty();
+    const auto is_alone = [](const CLI::App* verb) {
+      return *verb && verb->get_subcommands().empty();
+    };
     const bool no_verb = dynamic_cast<const CLI::RequiredError*>(&error) != nullptr &&
-                         (admin_alone || grammar.app.get_subcommands().empty());
+                         (is_alone(grammar.admin) || is_alone(grammar.device) ||
+                          grammar.app.get_subcommands().empty());
     return std::unexpected(
         mistake(no_verb ? verb_mistake(grammar, arguments) : error.what(), json));
   }

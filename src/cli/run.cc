@@ -171,6 +171,13 @@ struct Printer {
       around.err << text_of(reply.health);
     }
   }
+  void operator()(const control::DeviceReply& reply) const {
+    if (around.out_is_terminal || !reply.config) {
+      around.out << text_of(reply, around.columns);
+    } else {
+      around.out << *reply.config;  // a pipe makes a file of it
+    }
+  }
   void operator()(const control::StatusReply& reply) const {
     around.out << text_of(reply, around.now);
   }

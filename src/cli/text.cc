@@ -6,6 +6,7 @@
 #include <array>
 #include <string_view>
 
+#include "cli/device_text.h"
 #include "cli/format.h"
 
 namespace ipop::cli {
@@ -122,6 +123,7 @@ std::string text_of_network(const NetworkStatus& status, UnixTime now) {
              ? fmt::format("  Nobody else is here yet. Invite somebody: ipop invite {}\n",
                            network.name)
              : members_table(status);
+  if (!status.devices.empty()) out += "\n" + devices_table(status.devices);
   if (!status.invites.empty()) out += "\n" + invites_table(status.invites, now);
   return out;
 }

@@ -103,6 +103,23 @@ TEST(Text, SmallOnes) {
             "family was already up on ipop0\n");
   EXPECT_EQ(text_of(DownReply{.network = "family", .changed = true}),
             "family is down; switch it on again: ipop up family\n");
+  const DeviceStatus phone{.name = "phone",
+                           .ipv4 = *Ipv4::parse("10.83.0.9"),
+                           .host = "alice",
+                           .hosted_here = true,
+                           .online = true,
+                           .endpoint = Endpoint::parse("203.0.113.7:5"),
+                           .rx_bytes = 12};
+  EXPECT_EQ(text_of(DeviceReply{.network = "family", .devices = {phone}}, 80),
+            "  DEVICE  ADDRESS    HOST   STATE   AT             RECEIVED  SENT\n"
+            "  phone   10.83.0.9  alice  online  203.0.113.7:5      12 B   0 B\n");
+  EXPECT_EQ(text_of(DeviceReply{.network = "family"}, 80),
+            "family has no devices yet. Bring one in: ipop device add NAME family\n");
+  const DeviceReply made{.network = "family", .config = "[Interface]\n", .has_private_key = true};
+  EXPECT_NE(text_of(made, 80).find("█"), std::string::npos) << "the code for the phone";
+  EXPECT_NE(text_of(made, 10).find("does not fit"), std::string::npos);
+  const DeviceReply shown{.network = "family", .config = "[Interface]\n"};
+  EXPECT_EQ(text_of(shown, 80).find("█"), std::string::npos) << "without a key it is none";
   EXPECT_EQ(text_of(AdminReply{.network = "family", .member = "bob", .admin = true}),
             "bob is now an admin of family: it may kick members and make admins\n");
   EXPECT_EQ(text_of(AdminReply{.network = "family", .member = "bob"}),

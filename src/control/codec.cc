@@ -19,16 +19,18 @@ using Json = nlohmann::ordered_json;
 // ---- words -------------------------------------------------------------------------------------
 
 constexpr std::array<std::string_view, std::variant_size_v<Request>> kVerbs{
-    "create",   "invite", "join", "leave", "up",    "down",
-    "networks", "status", "ping", "kick",  "admin", "version"};
+    "create", "invite", "join", "leave", "up",     "down",   "networks",
+    "status", "ping",   "kick", "admin", "device", "version"};
 constexpr std::array<std::string_view, std::variant_size_v<Event>> kEventKinds{
     "calling", "found", "waiting", "answer", "lost"};
 
 // Words of an enum, indexed by its value.
 constexpr std::array<std::string_view, 2> kActions{"add", "remove"};
+constexpr std::array<std::string_view, 3> kDeviceActions{"add", "list", "show"};
 constexpr std::array<std::string_view, 3> kPathKinds{"none", "direct", "relay"};
 constexpr std::array<std::string_view, 2> kStates{"up", "down"};
 constexpr std::span<const std::string_view> words(AdminAction) { return kActions; }
+constexpr std::span<const std::string_view> words(DeviceAction) { return kDeviceActions; }
 constexpr std::span<const std::string_view> words(PathKind) { return kPathKinds; }
 constexpr std::span<const std::string_view> words(NetworkState) { return kStates; }
 
@@ -335,6 +337,9 @@ std::string problem_of(const Request& request) {
   if (const auto* invite = std::get_if<InviteRequest>(&request)) {
     if (invite->uses == 0) return "the field uses must be at least 1";
     if (invite->expires.count() == 0) return "the field expires_s must be at least 1";
+  }
+  if (const auto* device = std::get_if<DeviceRequest>(&request)) {
+    if (device->action != DeviceAction::List && !device->name) return "the field name is missing";
   }
   if (const auto* ping = std::get_if<PingRequest>(&request)) {
     if (ping->count == 0 || ping->count > kPingCountMax) {

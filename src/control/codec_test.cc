@@ -92,6 +92,14 @@ std::vector<Request> sample_requests() {
       KickRequest{.member = "bob", .network = "a"},
       AdminRequest{.action = AdminAction::Add, .member = "bob"},
       AdminRequest{.action = AdminAction::Remove, .member = "bob", .network = "a"},
+      DeviceRequest{},
+      DeviceRequest{.action = DeviceAction::Add,
+                    .name = "phone",
+                    .network = "a",
+                    .address = Ipv4::parse("10.83.0.9"),
+                    .endpoint = Endpoint::parse("203.0.113.7:41820"),
+                    .psk = false},
+      DeviceRequest{.action = DeviceAction::Show, .name = "phone"},
       VersionRequest{},
   };
 }
@@ -140,6 +148,14 @@ std::vector<Reply> sample_replies() {
                 .told = 2,
                 .epoch = 9},
       AdminReply{.network = "family", .member = "bob", .admin = true},
+      DeviceReply{
+          .network = "family", .name = "phone", .config = "[Interface]\n", .has_private_key = true},
+      DeviceReply{.network = "family",
+                  .devices = {{.name = "phone",
+                               .host = "alice",
+                               .hosted_here = true,
+                               .endpoint = Endpoint::parse("203.0.113.7:5"),
+                               .last_handshake = std::chrono::seconds(3)}}},
       VersionReply{.daemon = "0.1.0", .client = "0.1.0"},
       VersionReply{},
   };
@@ -265,6 +281,7 @@ TEST(Codec, StatusDocument) {
           "last_seen_s": 0
         }
       ],
+      "devices": [],
       "invites": [],
       "epoch": 4
     }
@@ -340,6 +357,7 @@ TEST(Codec, BadRequests) {
       {"{\"version\":1,\"verb\":\"ping\",\"member\":\"b\",\"timeout_ms\":0}", ErrorCode::Usage,
        "timeout_ms"},
       {"{\"version\":1,\"verb\":\"admin\",\"member\":\"b\"}", ErrorCode::Usage, "action"},
+      {"{\"version\":1,\"verb\":\"device\",\"action\":\"add\"}", ErrorCode::Usage, "name"},
       {"{\"version\":1,\"verb\":\"admin\",\"action\":\"ADD\",\"member\":\"b\"}", ErrorCode::Usage,
        "action"},
       {"{\"version\":1,\"verb\":\"admin\",\"action\":0,\"member\":\"b\"}", ErrorCode::Usage,

@@ -74,6 +74,15 @@ void fields(V& v, Ref<V, AdminRequest> r) {
   v.defaulted("network", r.network);
 }
 template <class V>
+void fields(V& v, Ref<V, DeviceRequest> r) {
+  v.required("action", r.action);
+  v.defaulted("name", r.name);
+  v.defaulted("network", r.network);
+  v.defaulted("address", r.address);
+  v.defaulted("endpoint", r.endpoint);
+  v.defaulted("psk", r.psk);
+}
+template <class V>
 void fields(V&, Ref<V, VersionRequest>) {}
 
 // ---- parts ----
@@ -123,6 +132,21 @@ void fields(V& v, Ref<V, MemberStatus> r) {
   v.defaulted("last_seen_s", r.last_seen);
 }
 template <class V>
+void fields(V& v, Ref<V, DeviceStatus> r) {
+  v.required("name", r.name);
+  v.required("ipv4", r.ipv4);
+  v.required("ipv6", r.ipv6);
+  v.required("id", r.id);
+  v.required("host", r.host);
+  v.defaulted("hosted_here", r.hosted_here);
+  v.defaulted("online", r.online);
+  v.defaulted("endpoint", r.endpoint);
+  v.defaulted("last_handshake_s", r.last_handshake);
+  v.defaulted("last_seen_s", r.last_seen);
+  v.defaulted("rx_bytes", r.rx_bytes);
+  v.defaulted("tx_bytes", r.tx_bytes);
+}
+template <class V>
 void fields(V& v, Ref<V, InviteStatus> r) {
   v.required("id", r.id);
   v.required("uses", r.uses);
@@ -139,6 +163,7 @@ void fields(V& v, Ref<V, NetworkStatus> r) {
   v.required("mtu", r.mtu);
   v.required("port", r.port);
   v.required("members", r.members);
+  v.defaulted("devices", r.devices);
   v.defaulted("invites", r.invites);
   v.defaulted("epoch", r.epoch);
 }
@@ -232,6 +257,14 @@ void fields(V& v, Ref<V, AdminReply> r) {
   v.required("network", r.network);
   v.required("member", r.member);
   v.required("admin", r.admin);
+}
+template <class V>
+void fields(V& v, Ref<V, DeviceReply> r) {
+  v.required("network", r.network);
+  v.defaulted("name", r.name);
+  v.defaulted("config", r.config);
+  v.defaulted("has_private_key", r.has_private_key);
+  v.defaulted("devices", r.devices);
 }
 template <class V>
 void fields(V& v, Ref<V, VersionReply> r) {

@@ -86,13 +86,24 @@ struct AdminRequest {
   std::optional<std::string> network;
   friend bool operator==(const AdminRequest&, const AdminRequest&) = default;
 };
+/// Stock WireGuard devices that this computer hosts.
+enum class DeviceAction : std::uint8_t { Add, List, Show };
+struct DeviceRequest {
+  DeviceAction action = DeviceAction::List;
+  std::optional<std::string> name;  ///< add, show: the device's
+  std::optional<std::string> network;
+  std::optional<Ipv4> address;       ///< add: absent = a free one
+  std::optional<Endpoint> endpoint;  ///< add: where it calls us; absent = our best guess
+  bool psk = true;                   ///< add: with a preshared key
+  friend bool operator==(const DeviceRequest&, const DeviceRequest&) = default;
+};
 struct VersionRequest {
   friend bool operator==(const VersionRequest&, const VersionRequest&) = default;
 };
 
 using Request = std::variant<CreateRequest, InviteRequest, JoinRequest, LeaveRequest, UpRequest,
                              DownRequest, NetworksRequest, StatusRequest, PingRequest, KickRequest,
-                             AdminRequest, VersionRequest>;
+                             AdminRequest, DeviceRequest, VersionRequest>;
 
 // ---- what replies are made of ------------------------------------------------------------------
 
@@ -156,6 +167,23 @@ struct MemberStatus {
   friend bool operator==(const MemberStatus&, const MemberStatus&) = default;
 };
 
+/// A stock WireGuard device. What its session is like only its host knows.
+struct DeviceStatus {
+  std::string name;
+  Ipv4 ipv4;
+  Ipv6 ipv6;
+  std::string id;    ///< of its GRANT, hexadecimal
+  std::string host;  ///< name of the member that hosts it
+  bool hosted_here = false;
+  bool online = false;
+  std::optional<Endpoint> endpoint;
+  std::optional<std::chrono::seconds> last_handshake;  ///< ago
+  std::optional<std::chrono::seconds> last_seen;       ///< ago
+  std::uint64_t rx_bytes = 0;
+  std::uint64_t tx_bytes = 0;
+  friend bool operator==(const DeviceStatus&, const DeviceStatus&) = default;
+};
+
 struct InviteStatus {
   std::string id;  ///< of its GRANT, hexadecimal
   std::uint16_t uses = 0;
@@ -175,6 +203,7 @@ struct NetworkStatus {
   std::uint16_t mtu = 0;
   std::uint16_t port = 0;             ///< outer UDP port
   std::vector<MemberStatus> members;  ///< all but this one, by name
+  std::vector<DeviceStatus> devices;  ///< everybody's, by name
   std::vector<InviteStatus> invites;  ///< that can still be redeemed
   std::uint32_t epoch = 0;            ///< of the network secret
   friend bool operator==(const NetworkStatus&, const NetworkStatus&) = default;
@@ -275,6 +304,14 @@ struct AdminReply {
   bool admin = false;  ///< what the member now is
   friend bool operator==(const AdminReply&, const AdminReply&) = default;
 };
+struct DeviceReply {
+  std::string network;
+  std::optional<std::string> name;    ///< add, show
+  std::optional<std::string> config;  ///< add, show: a wg-quick(8) file
+  bool has_private_key = false;       ///< of `config`: add only, the key is kept nowhere
+  std::vector<DeviceStatus> devices;  ///< list
+  friend bool operator==(const DeviceReply&, const DeviceReply&) = default;
+};
 struct VersionReply {
   std::optional<std::string> daemon;  ///< "0.1.0"; absent = it could not be asked
   std::string client;                 ///< the daemon leaves it empty
@@ -283,7 +320,7 @@ struct VersionReply {
 
 using Reply =
     std::variant<CreateReply, InviteReply, JoinReply, LeaveReply, UpReply, DownReply, NetworksReply,
-                 StatusReply, PingReply, KickReply, AdminReply, VersionReply>;
+                 StatusReply, PingReply, KickReply, AdminReply, DeviceReply, VersionReply>;
 static_assert(std::variant_size_v<Request> == std::variant_size_v<Reply>);
 
 // ---- events ------------------------------------------------------------------------------------

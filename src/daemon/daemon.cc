@@ -16,7 +16,7 @@
 namespace ipop::daemon {
 namespace {
 
-enum Token : std::uint64_t { Signals, Watch, Control, Dns, Packets };
+enum Token : std::uint64_t { Signals, Watch, Control, Dns, Wg, Packets };
 
 /// PROTOCOL 14: a jump as long as this may mean that this machine was suspended, copied or
 /// restored.
@@ -98,6 +98,8 @@ std::expected<std::unique_ptr<Daemon>, std::string> Daemon::start(const DaemonCo
   if (!poller) return failed(poller.error());
   auto dns = DnsServer::create(log);
   if (!dns) return failed(dns.error());
+  auto wg = WgSockets::create(log);
+  if (!wg) return failed(wg.error());
   auto udp = open_port(config, store, log);
   if (!udp) return std::unexpected(udp.error());
   auto packets = PacketThreads::start(std::move(*udp));
@@ -105,8 +107,8 @@ std::expected<std::unique_ptr<Daemon>, std::string> Daemon::start(const DaemonCo
   return std::make_unique<Daemon>(
       config, log,
       Parts{std::move(*signals), std::move(*poller), std::move(*watch), std::move(*netlink),
-            std::move(store), std::move(*control), std::move(*dns), std::move(*packets),
-            choose_backends(config.crypto, log)});
+            std::move(store), std::move(*control), std::move(*dns), std::move(*wg),
+            std::move(*packets), choose_backends(config.crypto, log)});
 }
 
 Daemon::Daemon(const DaemonConfig& config, os::StderrLogger& log, Parts parts)
@@ -118,6 +120,7 @@ Daemon::Daemon(const DaemonConfig& config, os::StderrLogger& log, Parts parts)
       store_(std::move(parts.store)),
       control_(std::move(parts.control)),
       dns_(std::move(parts.dns)),
+      wg_(std::move(parts.wg)),
       packets_(std::move(parts.packets)),
       sender_(packets_->sender()),
       interfaces_({config.dns,
@@ -134,6 +137,7 @@ Daemon::Daemon(const DaemonConfig& config, os::StderrLogger& log, Parts parts)
   static_cast<void>(poller_.add(watch_.fd(), Token::Watch, os::Interest::Read));
   static_cast<void>(poller_.add(control_.fd(), Token::Control, os::Interest::Read));
   static_cast<void>(poller_.add(dns_.fd(), Token::Dns, os::Interest::Read));
+  static_cast<void>(poller_.add(wg_.fd(), Token::Wg, os::Interest::Read));
   static_cast<void>(poller_.add(packets_->fd(), Token::Packets, os::Interest::Read));
 }
 
@@ -202,6 +206,9 @@ void Daemon::wait(Instant deadline) {
       case Token::Dns:
         dns_.process(names_);
         break;
+      case Token::Wg:
+        answer_wg();
+        break;
       case Token::Packets:
         packets_->drain_wakeup();
         while (auto event = packets_->take_event()) {
@@ -251,9 +258,22 @@ void Daemon::update_names() {
   if (!names_stale_) return;
   names_stale_ = false;
   names_ = {};
+  std::vector<std::string> interfaces;
   for (const auto& [slot, network] : engine_.networks()) {
     if (network->state() == engine::Network::State::Member && network->is_up()) {
       names_.add(*network);
+      interfaces.push_back(network->interface());
+    }
+  }
+  wg_.serve(interfaces);
+}
+
+void Daemon::answer_wg() {
+  for (const WgSockets::Question& question : wg_.process()) {
+    const Now now = os::now();
+    for (const engine::NetworkStatus& status : engine_.status(now)) {
+      if (status.interface != question.interface) continue;
+      wg_.answer(question.client, wg_get_text(status, packets_->port(), now.wall));
     }
   }
 }

@@ -15,6 +15,7 @@
 #include "daemon/interfaces.h"
 #include "daemon/packet_threads.h"
 #include "daemon/state_store.h"
+#include "daemon/wg_sockets.h"
 #include "engine/engine.h"
 #include "os/logger.h"
 #include "os/random.h"
@@ -34,6 +35,7 @@ class Daemon {
     StateStore store;
     ControlServer control;
     DnsServer dns;
+    WgSockets wg;
     std::unique_ptr<PacketThreads> packets;
     crypto::Backends backends;
   };
@@ -60,6 +62,7 @@ class Daemon {
   void watch_clocks(const Now& now);
   void update_addresses();
   void update_names();
+  void answer_wg();
   void keep_watchdog(Instant now);
 
   // carrying out outputs; returns the engine's next deadline
@@ -82,6 +85,7 @@ class Daemon {
   void handle(ClientId client, const control::PingRequest& request);
   void handle(ClientId client, const control::KickRequest& request);
   void handle(ClientId client, const control::AdminRequest& request);
+  void handle(ClientId client, const control::DeviceRequest& request);
   void handle(ClientId client, const control::VersionRequest& request);
   void finish(ClientId client, const engine::CommandError& error);
   void finish(ClientId client, control::Reply reply);
@@ -98,6 +102,7 @@ class Daemon {
   StateStore store_;
   ControlServer control_;
   DnsServer dns_;
+  WgSockets wg_;
   std::unique_ptr<PacketThreads> packets_;
   os::UdpSender sender_;
   Interfaces interfaces_;

@@ -261,6 +261,38 @@ void Daemon::handle(ClientId client, const control::AdminRequest& request) {
   finish(client, control::AdminReply{status->name, *done, add});
 }
 
+void Daemon::handle(ClientId client, const control::DeviceRequest& request) {
+  const auto status = engine_.status_of(os::now(), text_of(request.network));
+  if (!status) return finish(client, status.error());
+  control::DeviceReply reply;
+  reply.network = status->name;
+  if (request.action == control::DeviceAction::List) {
+    reply.devices = devices_of(*status);
+    return finish(client, std::move(reply));
+  }
+  const std::string name(text_of(request.name));
+  reply.name = name;
+  if (request.action == control::DeviceAction::Show) {
+    const auto config = engine_.device_config(os::now(), status->name, name);
+    if (!config) return finish(client, config.error());
+    reply.config = wg_quick_file(*config, nullptr);
+    return finish(client, std::move(reply));
+  }
+  engine::DeviceWish wish{
+      .name = name, .address = request.address, .endpoint = request.endpoint, .psk = request.psk};
+  const auto made = engine_.add_device(os::now(), status->name, wish);
+  if (!made) return finish(client, made.error());
+  drain();
+  if (store_failure_) {
+    static_cast<void>(engine_.kick(os::now(), status->name, name));
+    return finish(client, {engine::Failure::StateError, *store_failure_,
+                           "make room on the disk or mend its permissions, then try again"});
+  }
+  reply.config = wg_quick_file(made->config, &made->private_key);
+  reply.has_private_key = true;
+  finish(client, std::move(reply));
+}
+
 void Daemon::handle(ClientId client, const control::VersionRequest&) {
   control::VersionReply reply;
   reply.daemon = std::string(control::version());

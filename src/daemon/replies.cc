@@ -130,6 +130,7 @@ control::NetworkStatus status_of(const engine::NetworkStatus& status, std::uint1
   }
   std::sort(out.members.begin(), out.members.end(),
             [](const auto& a, const auto& b) { return a.name < b.name; });
+  out.devices = devices_of(status);
   for (const engine::InviteStatus& invite : status.invites) {
     out.invites.push_back(invite_of(invite));
   }
@@ -142,6 +143,52 @@ std::map<std::string, std::uint64_t> drops_of(const dataplane::DropTotals& drops
     const auto reason = static_cast<dataplane::Drop>(i);
     out[std::string(dataplane::drop_name(reason))] = drops[i];
   }
+  return out;
+}
+
+std::vector<control::DeviceStatus> devices_of(const engine::NetworkStatus& status) {
+  const auto seconds = [](const std::optional<Duration>& d) -> std::optional<std::chrono::seconds> {
+    if (!d) return std::nullopt;
+    return std::chrono::duration_cast<std::chrono::seconds>(*d);
+  };
+  std::vector<control::DeviceStatus> out;
+  for (const engine::DeviceStatus& d : status.devices) {
+    out.push_back({.name = d.name,
+                   .ipv4 = d.v4,
+                   .ipv6 = d.v6,
+                   .id = d.id,
+                   .host = d.host,
+                   .hosted_here = d.hosted_here,
+                   .online = d.online,
+                   .endpoint = d.endpoint,
+                   .last_handshake = seconds(d.last_handshake),
+                   .last_seen = seconds(d.last_seen),
+                   .rx_bytes = d.rx_bytes,
+                   .tx_bytes = d.tx_bytes});
+  }
+  std::ranges::sort(out, {}, &control::DeviceStatus::name);
+  return out;
+}
+
+std::string wg_quick_file(const engine::DeviceConfig& config,
+                          const crypto::Secret<32>* private_key) {
+  std::string out = "# " + config.name + " in " + config.network + ", by way of " + config.host +
+                    "\n[Interface]\n";
+  out += private_key != nullptr ? "PrivateKey = " + to_base64(private_key->reveal()) + "\n"
+                                : "# PrivateKey was shown once and is kept nowhere\n";
+  out += "Address = " + config.v4.to_string() + "/32, " + config.v6.to_string() + "/128\n";
+  out += "MTU = " + std::to_string(config.mtu) + "\n\n[Peer]\n";
+  out += "PublicKey = " + to_base64(config.host_key.view()) + "\n";
+  const crypto::Secret<32> none;
+  if (!crypto::equal_constant_time(config.psk.reveal(), none.reveal())) {
+    out += "PresharedKey = " + to_base64(config.psk.reveal()) + "\n";
+  }
+  out += "AllowedIPs = ";
+  if (config.pool) out += config.pool->to_string() + ", ";
+  out += config.prefix6.to_string() + "/48\n";
+  if (config.endpoint) out += "Endpoint = " + config.endpoint->to_string() + "\n";
+  // Keeps a NAT's mapping alive, so that others reach the device while it says nothing.
+  out += "PersistentKeepalive = 25\n";
   return out;
 }
 

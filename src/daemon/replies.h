@@ -19,6 +19,11 @@ control::PathStatus path_of(const std::optional<Endpoint>& endpoint, std::option
 control::NetworkStatus status_of(const engine::NetworkStatus& status, std::uint16_t port);
 /// By reason, all reasons.
 std::map<std::string, std::uint64_t> drops_of(const dataplane::DropTotals& drops);
+std::vector<control::DeviceStatus> devices_of(const engine::NetworkStatus& status);
+/// What wg-quick(8) and WireGuard's apps read; without a private key there is a comment in its
+/// place.
+std::string wg_quick_file(const engine::DeviceConfig& config,
+                          const crypto::Secret<32>* private_key);
 control::NetworkSummary summary_of(const engine::NetworkStatus& status);
 control::Health health_of(const engine::Health& health);
 

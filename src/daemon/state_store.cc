@@ -26,6 +26,7 @@ constexpr FileRule kFiles[] = {
     {engine::FileKind::Statements, "statements", os::FileKind::Statements, false},
     {engine::FileKind::Peers, "peers", os::FileKind::Peers, false},
     {engine::FileKind::Clock, "clock", os::FileKind::Clock, false},
+    {engine::FileKind::Devices, "devices", os::FileKind::Devices, true},
 };
 
 const FileRule& rule_of(engine::FileKind kind) {
@@ -45,6 +46,8 @@ ByteVector& content_of(engine::StoredFiles& files, engine::FileKind kind) {
       return files.peers;
     case engine::FileKind::Clock:
       return files.clock;
+    case engine::FileKind::Devices:
+      return files.devices;
   }
   return files.clock;
 }
