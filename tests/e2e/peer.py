@@ -8,12 +8,16 @@
     peer.py noise ADDRESS PORT COUNT SEED      random datagrams, many with our first bytes
     peer.py names ADDRESS ANSWER               a DNS server: every name has that IPv4 address and no
                                                other; prints each name it is asked for
+    peer.py initiations ADDRESS PORT KEY RATE  WireGuard initiations that are nobody's, each with a
+                                               right mac1 for this public key (hex); for ever
+    peer.py lookup SERVER NAME                 prints the first IPv4 address that it has
 """
 import hashlib
 import random
 import socket
 import struct
 import sys
+import time
 
 CHUNK = 1 << 16
 
@@ -95,6 +99,28 @@ def names(address, answer):
             record = struct.pack("!HHHIH", 0xC00C, 1, 1, 60, 4) + socket.inet_aton(answer)
             server.sendto(query[:2] + struct.pack("!HHHHH", 0x8180, 1, is_a, 0, 0) + question +
                           record * is_a, sender)
+
+
+def initiations(address, port, key, rate):
+    rng = random.Random(1)
+    mac_key = hashlib.blake2s(b"mac1----" + bytes.fromhex(key)).digest()
+    with socket.socket(family(address), socket.SOCK_DGRAM) as mouth:
+        while True:
+            for _ in range(10):
+                head = b"\1\0\0\0" + rng.randbytes(112)
+                mac1 = hashlib.blake2s(head, key=mac_key, digest_size=16).digest()
+                mouth.sendto(head + mac1 + bytes(16), (address, int(port)))
+            time.sleep(10 / float(rate))
+
+
+def lookup(server, name):
+    labels = b"".join(bytes([len(label)]) + label.encode() for label in name.split("."))
+    question = labels + b"\0" + struct.pack("!HH", 1, 1)
+    with socket.socket(family(server), socket.SOCK_DGRAM) as client:
+        client.settimeout(5)
+        client.sendto(struct.pack("!HHHHHH", 7, 0x100, 1, 0, 0, 0) + question, (server, 53))
+        answer = client.recv(512)
+    print(socket.inet_ntoa(answer[-4:]) if answer[6:8] != b"\0\0" else "none", flush=True)
 
 
 if __name__ == "__main__":
