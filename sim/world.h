@@ -12,6 +12,7 @@
 #include "base/packet.h"
 #include "base/random.h"
 #include "dataplane/drop.h"
+#include "dataplane/pipeline.h"
 #include "engine/engine.h"
 
 /// A deterministic world of whole nodes: the daemon's engine and packet pipeline, one virtual

@@ -88,7 +88,11 @@ std::vector<WgSockets::Question> WgSockets::process() {
   std::vector<Question> out;
   for (const os::Ready& ready : poller_.wait(Duration::zero())) {
     if (const auto it = listener_tokens_.find(ready.token); it != listener_tokens_.end()) {
-      accept_all(listeners_.at(it->second), it->second);
+      if (accept_all(listeners_.at(it->second), it->second)) continue;
+      // No descriptor is left: rather no `wg show` than a loop that spins until there is one.
+      poller_.remove(listeners_.at(it->second).fd());
+      listeners_.erase(it->second);
+      listener_tokens_.erase(it);
     } else if (clients_.contains(ready.token)) {
       if (ready.readable) receive(ready.token, out);
       if (ready.writable && clients_.contains(ready.token)) send(ready.token);
@@ -97,8 +101,12 @@ std::vector<WgSockets::Question> WgSockets::process() {
   return out;
 }
 
-void WgSockets::accept_all(os::UnixListener& listener, const std::string& interface) {
-  while (auto socket = listener.accept()) {
+bool WgSockets::accept_all(os::UnixListener& listener, const std::string& interface) {
+  for (;;) {
+    auto accepted = listener.accept();
+    if (!accepted) return false;
+    std::optional<os::UniqueFd>& socket = *accepted;
+    if (!socket) return true;
     // Whoever asks nothing must not shut others out.
     if (clients_.size() >= kClientsMax) drop(clients_.begin()->first);
     const std::uint64_t id = next_token_++;

@@ -47,7 +47,8 @@ class WgSockets {
     bool answering = false;
   };
   WgSockets(os::Poller poller, Logger& log) : poller_(std::move(poller)), log_(&log) {}
-  void accept_all(os::UnixListener& listener, const std::string& interface);
+  /// False when no descriptor is left for a client that waits.
+  bool accept_all(os::UnixListener& listener, const std::string& interface);
   void receive(std::uint64_t id, std::vector<Question>& out);
   void send(std::uint64_t id);
   void drop(std::uint64_t id);

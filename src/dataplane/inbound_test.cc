@@ -144,6 +144,7 @@ TEST(Inbound, EveryHeaderByteMutated) {
 TEST(Inbound, AMemberWithoutIpv4HasNoIpv4Source) {
   TwoNodes nodes;
   nodes.bob.snapshot.sessions[nodes.bob.index].source4.reset();
+  nodes.bob.snapshot.networks[0].routes.erase(nodes.alice.ip4);
   std::unique_ptr<Packet> packet;
   EXPECT_EQ(dropped(nodes.deliver(ip_packet(nodes.alice_to_bob(), {}), packet)),
             Drop::SpoofedSource);

@@ -65,7 +65,7 @@ TEST(StockPackets, FramingsDoNotMix) {
   for (const auto framing : {wire::Framing::Native, wire::Framing::Stock}) {
     TwoNodes nodes({.suite = crypto::Suite::ChaCha20Poly1305, .framing = framing});
     const auto packet = packet_of(ip_packet(nodes.alice_to_bob(), ByteVector(12)));
-    ASSERT_TRUE(nodes.alice.keypair->seal(1, 0, *packet));
+    ASSERT_TRUE(nodes.alice.keypair->seal(kControlSender, 0, *packet));
     EXPECT_EQ(packet->data()[0], framing == wire::Framing::Stock ? std::byte{4} : std::byte{0xc4});
     packet->data()[0] ^= std::byte{0xc0};
     const auto opened = test::open(*nodes.bob.keypair, *packet);

@@ -170,7 +170,8 @@ void DeviceLink::make_pair(session::Session::PairMade made) {
                                                           .remote = made.remote,
                                                           .suite = made.suite,
                                                           .framing = wire::Framing::Stock,
-                                                          .workers = ctx_->workers},
+                                                          .workers = ctx_->workers,
+                                                          .backend = ctx_->backends.of(made.suite)},
                               std::move(made.keys)));
   outputs_.emplace_back(Changed{});
 }

@@ -22,7 +22,7 @@ bool is_flowing(Instant last, Instant now) { return last > now - kFlowPause; }
 /// Since when something is outstanding, given that `cleared` ended it and that `last` is the latest
 /// packet of the kind that makes it outstanding.
 Instant outstanding_since(Instant since, Instant cleared, Instant last) {
-  if (since > cleared) return since;
+  if (since >= cleared) return since;
   return last > cleared ? cleared : Instant::max();
 }
 
