@@ -138,13 +138,19 @@ class Script {
   void grant() {
     const auto& by = key();
     wire::Grant grant{.issuer = id(), .subject = key().public_key()};
-    grant.kind = static_cast<wire::GrantKind>(byte() % 3);
+    const auto kind = byte();
+    grant.kind = kind < 240 ? static_cast<wire::GrantKind>(kind % 3) : wire::GrantKind::Device;
     grant.rank = static_cast<std::uint8_t>(1 + byte() % 8);
     grant.rights = static_cast<wire::Rights>(byte() | wire::kRightJoin);
     grant.not_before = time();
     if (grant.kind == wire::GrantKind::Invite) {
       grant.uses = static_cast<std::uint16_t>(1 + byte() % 3);
       grant.redeem_until = time();
+    } else if (grant.kind == wire::GrantKind::Device) {
+      grant.rights = wire::kRightJoin;
+      copy_bytes(grant.tunnel_key.bytes, grant.subject.view());
+      grant.v4 = {0x0a530000U + byte() % 9U};
+      grant.name = byte() % 2 == 0 ? "phone" : "alice";
     } else {
       grant.tunnel_key.bytes[0] = std::byte(1U + byte() % 8U);
     }
@@ -169,6 +175,11 @@ void exercise(const StatementSet& set, const Membership& all) {
     expect(!member.v4 || all.by_v4(*member.v4) == &member);
     expect(member.name.empty() || all.by_name(member.name) == &member);
     expect(!all.is_revoked(member.identity));
+  }
+  for (const auto& [grant, device] : all.devices()) {
+    expect(all.find(device.host) != nullptr);
+    expect(all.by_name(device.name) == nullptr && all.by_v4(device.v4) == nullptr);
+    expect(all.device_by_name(device.name) == &device && all.device_by_v4(device.v4) == &device);
   }
 }
 

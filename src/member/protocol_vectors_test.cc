@@ -42,26 +42,23 @@ class ProtocolPage : public testing::Test {
 TEST_F(ProtocolPage, Identifiers) {
   const auto network = network_id_of(statement("genesis"));
   EXPECT_EQ(to_hex(network.view()), vectors_["network_id"]);
-  for (const char* name : {"grant_member", "grant_invite", "grant_redemption", "admit", "roll"}) {
+  for (const char* name :
+       {"grant_member", "grant_invite", "grant_redemption", "grant_device", "admit", "roll"}) {
     EXPECT_EQ(to_hex(statement_id_of(statement(name)).view()), vectors_[std::string("id_") + name]);
   }
   EXPECT_EQ(to_hex(node_id_of(network, key(5).public_key()).view()), vectors_["node_id_bob"]);
   EXPECT_EQ(to_hex(ipv6_of(network, key(5).public_key()).bytes), vectors_["ipv6_bob"]);
+  const auto device = statement_id_of(statement("grant_device"));
+  EXPECT_EQ(to_hex(device_ipv6_of(network, device).bytes), vectors_["ipv6_device"]);
   const auto secret = crypto::Secret<32>::from(bytes("secret_0"));
   EXPECT_EQ(to_hex(secret_commit_of(*secret).view()), vectors_["secret_commit_0"]);
 }
 
 TEST_F(ProtocolPage, SignaturesAndDigest) {
-  const std::map<std::string, std::uint8_t> signers{{"genesis", 1},
-                                                    {"grant_member", 1},
-                                                    {"grant_invite", 3},
-                                                    {"grant_invite_1", 3},
-                                                    {"grant_redemption", 4},
-                                                    {"admit", 3},
-                                                    {"revoke", 3},
-                                                    {"config", 3},
-                                                    {"roll", 2},
-                                                    {"skey", 5}};
+  const std::map<std::string, std::uint8_t> signers{
+      {"genesis", 1},          {"grant_member", 1}, {"grant_invite", 3}, {"grant_invite_1", 3},
+      {"grant_redemption", 4}, {"grant_device", 3}, {"admit", 3},        {"revoke", 3},
+      {"config", 3},           {"roll", 2},         {"skey", 5}};
   for (const auto& [name, seed] : signers) {
     EXPECT_EQ(to_hex(sign_statement(statement(name), key(seed)).bytes),
               vectors_["statement_" + name])
@@ -74,6 +71,7 @@ TEST_F(ProtocolPage, SignaturesAndDigest) {
   }
   EXPECT_EQ(set.size(), 5U);
   EXPECT_EQ(to_hex(set.digest().view()), vectors_["authority_digest"]);
+  EXPECT_TRUE(set.add(bytes("statement_grant_device")));
 }
 
 TEST_F(ProtocolPage, KeysOfTheNetworkSecret) {

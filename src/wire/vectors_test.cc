@@ -75,7 +75,7 @@ TEST_F(ProtocolPage, EveryStatementAndFrameIsWrittenAsOnThePage) {
       ++frames;
     }
   }
-  EXPECT_EQ(statements, 10U);
+  EXPECT_EQ(statements, 11U);
   EXPECT_EQ(frames, 14U);
 }
 
@@ -97,6 +97,12 @@ TEST_F(ProtocolPage, StatementsSayWhatTheTextSays) {
   EXPECT_EQ(invite.kind, GrantKind::Invite);
   EXPECT_EQ(invite.epoch, Epoch{0});
   EXPECT_EQ(statement<Grant>("grant_invite_1").epoch, Epoch{1});
+  const auto device = statement<Grant>("grant_device");
+  EXPECT_EQ(device.kind, GrantKind::Device);
+  EXPECT_EQ(device.rank, 2);
+  EXPECT_EQ(device.name, "phone");
+  EXPECT_EQ(device.v4.to_string(), "10.83.0.9");
+  EXPECT_TRUE(equal_bytes(device.subject.view(), device.tunnel_key.view()));
   const auto redemption = statement<Grant>("grant_redemption");
   EXPECT_EQ(redemption.issuer, id<StatementId>("id_grant_invite"));
   EXPECT_EQ(redemption.kind, GrantKind::Redemption);
