@@ -6,6 +6,7 @@
 #include <set>
 #include <thread>
 
+#include "crypto/hkdf.h"
 #include "crypto/testing.h"
 #include "dataplane/two_nodes.h"
 
@@ -69,8 +70,10 @@ TEST(Keypair, APacketOpensOnItsOwnLaneOnly) {
     const ByteVector datagram = to_vector(packet->data());
     const auto other = packet_of(as_bytes("lane 1"));
     ASSERT_TRUE(nodes.alice.keypair->seal(2, 0, *other).has_value());
-    EXPECT_FALSE(equal_bytes(other->data().subspan(wire::kDataHeaderSize),
-                             packet->data().subspan(wire::kDataHeaderSize)));
+    // Without the tags: those differ by the header alone.
+    const std::size_t text_size = packet->size() - wire::kDataOverhead;
+    EXPECT_FALSE(equal_bytes(other->data().subspan(wire::kDataHeaderSize, text_size),
+                             packet->data().subspan(wire::kDataHeaderSize, text_size)));
     for (unsigned queue = 0; queue < 256; ++queue) {
       if (queue == 1) continue;
       ByteVector moved = datagram;
@@ -81,6 +84,26 @@ TEST(Keypair, APacketOpensOnItsOwnLaneOnly) {
       EXPECT_EQ(got.error().code, queue > kWorkersMax ? Errc::NotFound : Errc::Denied) << queue;
     }
     EXPECT_TRUE(test::open(*nodes.bob.keypair, *packet).has_value());
+  }
+}
+
+// docs/protocol.md, "Lanes".
+TEST(Keypair, LaneKeysAreOfTheDirectionKeyAndADigit) {
+  constexpr crypto::Suite kSuite = crypto::Suite::Aes256Gcm;
+  SeededRng rng(5);
+  const auto direction = crypto::Secret<32>::random(rng);
+  Keypair keypair({.local = {1}, .remote = {2}, .suite = kSuite, .workers = kWorkersMax},
+                  {direction.clone(), crypto::Secret<32>::random(rng)});
+  for (SenderId lane = 0; lane <= kWorkersMax; ++lane) {
+    const auto packet = packet_of(as_bytes("hello"));
+    ASSERT_TRUE(keypair.seal(lane, 0, *packet).has_value());
+    const auto opener = crypto::open_aead(
+        kSuite, crypto::derive_key(direction, "ipop queue " + std::to_string(lane)));
+    const auto text =
+        opener->open(crypto::nonce_of(kSuite, 0), packet->data().first(wire::kDataHeaderSize),
+                     packet->data().subspan(wire::kDataHeaderSize));
+    ASSERT_TRUE(text.has_value()) << int{lane};
+    EXPECT_EQ(as_text(*text), "hello");
   }
 }
 
