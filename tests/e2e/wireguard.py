@@ -4,6 +4,7 @@ import base64
 import os
 import re
 import signal
+import struct
 import subprocess
 import time
 
@@ -47,7 +48,8 @@ class Phone:
     def start(self):
         self.process = self.host.start(TOOLS / "bin" / "wireguard-go", "-f", "wg0",
                                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        eventually("wireguard-go makes its interface", lambda: self.wg("show", "wg0"))
+        eventually("wireguard-go makes its interface", lambda: not self.host.run(
+            "test", "-S", "/run/wireguard/wg0.sock", check=False).returncode)
         self.wg("setconf", "wg0", self.path)
         for address in self.values["Address"].split(", "):
             self.host.run("ip", "addr", "add", address, "dev", "wg0",
@@ -75,12 +77,36 @@ class Phone:
                              check=False).returncode == 0
 
 
+def dissect(path, keys, shown, only="wg"):
+    """tshark's rows of these fields; `keys` are (kind, key) lines of its key log. A capture that
+    still goes on may end in the middle of a packet: all before it counts."""
+    keylog = path.with_suffix(".keys")
+    keylog.write_text("".join(f"{kind} = {key}\n" for kind, key in keys))
+    fields = [word for field in shown for word in ("-e", field)]
+    run = subprocess.run([TOOLS / "bin" / "tshark", "-r", path, "-Y", only,
+                          "-o", f"wg.keylog_file:{keylog}", "-T", "fields", *fields],
+                         env=ENVIRONMENT, capture_output=True, text=True)
+    return [dict(zip(shown, line.split("\t"))) for line in run.stdout.splitlines()]
+
+
+def write_pcap(path, datagrams):
+    """UDP datagrams as (from first to second host, payload), raw IPv4 (pcap link type 101)."""
+    out = struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 101)
+    for number, (forth, payload) in enumerate(datagrams):
+        hosts = [(bytes([192, 0, 2, 1]), 51820), (bytes([192, 0, 2, 2]), 51821)]
+        (source, sport), (target, dport) = hosts if forth else hosts[::-1]
+        udp = struct.pack("!HHHH", sport, dport, 8 + len(payload), 0) + payload
+        ip = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(udp), 0, 0, 64, 17, 0) + source + target
+        out += struct.pack("<IIII", number, 0, len(ip) + len(udp), len(ip) + len(udp)) + ip + udp
+    path.write_bytes(out)
+
+
 class Capture:
     """What passes at a host's outer interface, for tshark."""
 
-    def __init__(self, host, folder, device="eth0"):
+    def __init__(self, host, folder, only="udp", device="eth0"):
         self.path = folder / f"{host.name}-{time.monotonic_ns()}.pcapng"
-        self.process = host.start(TOOLS / "bin" / "dumpcap", "-q", "-i", device, "-f", "udp",
+        self.process = host.start(TOOLS / "bin" / "dumpcap", "-q", "-i", device, "-f", only,
                                   "-w", self.path, env=ENVIRONMENT, stdout=subprocess.DEVNULL,
                                   stderr=subprocess.PIPE, text=True)
         eventually("the capture begins", lambda: self.path.exists() and self.path.stat().st_size)
@@ -91,11 +117,6 @@ class Capture:
         self.process.stderr.close()
 
     def dissect(self, private_keys, shown, only="wg"):
-        """tshark's rows of these fields; it knows the private keys, and their public ones."""
-        keylog = self.path.with_suffix(".keys")
-        keylog.write_text("".join(f"LOCAL_STATIC_PRIVATE_KEY = {k}\n" for k in private_keys))
-        fields = [word for field in shown for word in ("-e", field)]
-        run = subprocess.run([TOOLS / "bin" / "tshark", "-r", self.path, "-Y", only,
-                              "-o", f"wg.keylog_file:{keylog}", "-T", "fields", *fields],
-                             env=ENVIRONMENT, capture_output=True, text=True, check=True)
-        return [dict(zip(shown, line.split("\t"))) for line in run.stdout.splitlines()]
+        """tshark's rows; it knows these static private keys, and so their public ones."""
+        return dissect(self.path, [("LOCAL_STATIC_PRIVATE_KEY", k) for k in private_keys], shown,
+                       only)
