@@ -136,6 +136,29 @@ class Lab:
         return (self._public(name, v4, v6) if nat is None
                 else self._behind_nat(name, nat, hosts, v6, forward_port))
 
+    def wire(self, one_name, other_name):
+        """Two computers joined by one cable, with nothing between them."""
+        self.sites += 1
+        one, other = self._namespace(one_name), self._namespace(other_name)
+        one.address, other.address = (f"198.18.{self.sites}.{k}" for k in (1, 2))
+        self._link(one, "eth0", [f"{one.address}/24"], other, "eth0", [f"{other.address}/24"])
+        return one.boot(), other.boot()
+
+    def impair(self, host, program, **options):
+        """Makes the line of a public host bad: what it sends passes through `program` (impair.cc)
+        with these options, as loss=2. Gives the process; SIGTERM makes it print its counts."""
+        number = host.address.split(".")[2]
+        process = self.core.start(program, "--queue", number, "--seed", number,
+                                  *(str(word) for name, value in options.items()
+                                    for word in ("--" + name.replace("_", "-"), value)),
+                                  stdout=subprocess.PIPE, text=True)
+        if process.stdout.readline() != "ready\n":
+            raise LabError(f"{host.name}: its line cannot be impaired")
+        # nftables' own queue statement is missing from more kernels than this extension of old.
+        self.core.run("iptables", "-t", "mangle", "-A", "PREROUTING", "-i", f"c{number}",
+                      "-j", "NFQUEUE", "--queue-num", number)
+        return process
+
     def block(self, one, other):
         """Drops everything between two sites at the core."""
         if "table inet pairs" not in self.core.run("nft", "list", "tables").stdout:

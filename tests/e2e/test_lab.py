@@ -1,6 +1,10 @@
 """The laboratory itself does what the other tests rely on."""
+import json
+import re
+import signal
 import unittest
 
+import harness
 from harness import LabTest
 
 
@@ -31,6 +35,26 @@ class LabBehaves(LabTest):
         self.assertTrue(self.pings(one, three.address))
         self.lab.unblock()
         self.assertTrue(self.pings(one, two.address))
+
+    def test_one_cable_joins_two_hosts(self):
+        one, other = self.lab.wire("one", "other")
+        self.assertTrue(self.pings(one, other.address))
+
+    def test_a_bad_line_loses_delays_and_overtakes_what_its_host_sends(self):
+        one, other = (self.lab.site(name, v6=False) for name in ("one", "other"))
+        line = self.lab.impair(one, harness.bin_dir / "impair",
+                               loss=10, delay=5, late=10, late_by=50)
+        asked = one.run("ping", "-n", "-c200", "-i0.002", "-W1", other.address, check=False).stdout
+        line.send_signal(signal.SIGTERM)
+        did = json.loads(line.communicate()[0])
+        self.assertEqual(did["seen"], 200)
+        self.assertGreater(did["lost"], 0)
+        self.assertGreater(did["late"], 0)
+        answers = re.findall(r"icmp_seq=(\d+) .* time=([\d.]+)", asked)
+        self.assertEqual(len(answers), 200 - did["lost"])
+        numbers = [int(number) for number, _ in answers]
+        self.assertNotEqual(numbers, sorted(numbers))
+        self.assertGreaterEqual(min(float(time_ms) for _, time_ms in answers), 5)
 
 
 if __name__ == "__main__":
