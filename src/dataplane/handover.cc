@@ -1,7 +1,5 @@
 #include "dataplane/handover.h"
 
-#include <array>
-
 #include "base/check.h"
 
 namespace ipop::dataplane {
@@ -10,10 +8,11 @@ struct HandoverQueue::Slot {
   Endpoint from;
   std::uint8_t ecn = 0;
   std::size_t size = 0;
-  std::array<std::byte, kSlotBytes> bytes;
 };
 
-HandoverQueue::HandoverQueue() : slots_(std::make_unique_for_overwrite<Slot[]>(kSlots)) {}
+HandoverQueue::HandoverQueue()
+    : slots_(std::make_unique<Slot[]>(kSlots)),
+      bytes_(std::make_unique_for_overwrite<std::byte[]>(kSlots * kSlotBytes)) {}
 HandoverQueue::~HandoverQueue() = default;
 
 bool HandoverQueue::push(const Endpoint& from, std::uint8_t ecn, Bytes datagram) {
@@ -24,7 +23,7 @@ bool HandoverQueue::push(const Endpoint& from, std::uint8_t ecn, Bytes datagram)
   slot.from = from;
   slot.ecn = ecn;
   slot.size = datagram.size();
-  copy_bytes(slot.bytes, datagram);
+  copy_bytes(bytes_of(pushed), datagram);
   words_.pushed.store(pushed + 1, std::memory_order_release);
   return true;
 }
@@ -33,7 +32,7 @@ std::optional<HandedOver> HandoverQueue::front() {
   const std::uint64_t popped = words_.popped.load(std::memory_order_relaxed);
   if (popped == words_.pushed.load(std::memory_order_acquire)) return std::nullopt;
   Slot& slot = slots_[popped % kSlots];
-  return HandedOver{slot.from, slot.ecn, MutableBytes(slot.bytes).first(slot.size)};
+  return HandedOver{slot.from, slot.ecn, bytes_of(popped).first(slot.size)};
 }
 
 void HandoverQueue::pop() {

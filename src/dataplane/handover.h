@@ -44,8 +44,13 @@ class HandoverQueue {
 
  private:
   struct Slot;
+  MutableBytes bytes_of(std::uint64_t number) const {
+    return {&bytes_[number % kSlots * kSlotBytes], kSlotBytes};
+  }
   RingWords words_;
   std::unique_ptr<Slot[]> slots_;
+  /// Apart from the slots and not written before use: what is never used has no pages.
+  std::unique_ptr<std::byte[]> bytes_;
 };
 
 /// One queue from every worker to every other.
