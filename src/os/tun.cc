@@ -192,7 +192,8 @@ std::size_t Tun::read(std::span<Packet> packets, std::span<Offload> left) {
     std::array<iovec, 2> vectors{{{&header, sizeof header}, {area.data(), area.size()}}};
     const ssize_t size = ::readv(fd_.fd(), vectors.data(), vectors.size());
     if (size < 0 && errno == EINTR) continue;
-    if (size <= 0) break;  // nothing there, or the interface was deleted under us
+    if (size < 0 && errno == EBADFD) is_deleted_ = true;
+    if (size <= 0) break;
     if (static_cast<std::size_t>(size) < sizeof header) continue;
     left[n] = offload_of(header);
     packets[n++].resize(static_cast<std::size_t>(size) - sizeof header);

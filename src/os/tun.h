@@ -36,6 +36,8 @@ class Tun {
   int fd() const { return fd_.fd(); }
   /// What the kernel granted: it takes that from us, and leaves as much to us.
   TunOffloads offloads() const { return offloads_; }
+  /// read() met that somebody has deleted the interface: fd() stays readable, and nothing comes.
+  bool is_deleted() const { return is_deleted_; }
 
   /// Fills packets from the front, one IP packet each, and says what the kernel left undone on
   /// each; returns how many, 0 = would block. As many as the shorter span.
@@ -54,6 +56,7 @@ class Tun {
   std::string name_;
   int ifindex_ = 0;
   TunOffloads offloads_;
+  bool is_deleted_ = false;
 };
 
 }  // namespace ipop::os

@@ -4,6 +4,7 @@
 #include <sys/mount.h>
 #include <sys/wait.h>
 
+#include <cstdlib>
 #include <memory>
 #include <string>
 #include <vector>
@@ -109,6 +110,20 @@ TEST(Tun, CarriesPacketsBothWays) {
       EXPECT_EQ(meta[i].from, (Endpoint{kTheirs, 9}));
     }
   }
+}
+
+TEST(Tun, KnowsThatItsInterfaceWasDeleted) {
+  const TestNamespace ns;
+  auto tun = Tun::open("");
+  ASSERT_TRUE(tun);
+  ASSERT_NO_FATAL_FAILURE(bring_up(*tun));
+  const auto packets = std::make_unique<std::array<Packet, 1>>();
+  std::array<Offload, 1> left;
+  while (tun->read(*packets, left) != 0) {}
+  EXPECT_FALSE(tun->is_deleted()) << "it is only quiet";
+  ASSERT_EQ(std::system("ip link delete ipop0"), 0);  // NOLINT(cert-env33-c)
+  EXPECT_EQ(tun->read(*packets, left), 0U);
+  EXPECT_TRUE(tun->is_deleted());
 }
 
 // Sent as one, carried as one where the kernel does that, and received whole again.
