@@ -22,7 +22,8 @@ const NetworkEntry* Snapshot::network(NetworkSlot slot) const {
   return nullptr;
 }
 
-SnapshotSlot::SnapshotSlot(std::size_t workers) : workers_(workers) {}
+SnapshotSlot::SnapshotSlot(std::size_t workers)
+    : current_(std::make_unique<const Snapshot>().release()), workers_(workers) {}
 
 SnapshotSlot::~SnapshotSlot() {
   for (const Quiescent& worker : workers_) check(worker.epoch.load() == 0);

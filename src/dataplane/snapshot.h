@@ -64,8 +64,8 @@ struct Garbage {
   std::vector<std::unique_ptr<PeerWords>> peers;
 };
 
-/// The one current snapshot, exchanged without locks. Control publishes and collects; a worker
-/// acquires one per batch and says when it is between batches.
+/// The one current snapshot, exchanged without locks; an empty one at first. Control publishes and
+/// collects; a worker acquires one per batch and says when it is between batches.
 ///
 /// Freeing rule (quiescent states, as in userspace RCU): an old snapshot is freed when every worker
 /// has entered a later batch, or is idle, since the exchange.
@@ -81,8 +81,7 @@ class SnapshotSlot {
   /// Control thread: frees what no worker can see any more; returns how many generations wait.
   std::size_t collect();
 
-  /// Worker: the snapshot for this batch, valid until leave() or the next enter(). Never null after
-  /// the first publish().
+  /// Worker: the snapshot for this batch, valid until leave() or the next enter(). Never null.
   const Snapshot* enter(std::size_t worker);
   /// Worker: between batches (before it blocks).
   void leave(std::size_t worker);
@@ -92,7 +91,7 @@ class SnapshotSlot {
   struct alignas(kCacheLineSize) Quiescent {
     std::atomic<std::uint64_t> epoch{0};  ///< generation a batch runs under; 0 = idle
   };
-  std::atomic<const Snapshot*> current_{nullptr};
+  std::atomic<const Snapshot*> current_;
   std::atomic<std::uint64_t> generation_{1};
   std::vector<Quiescent> workers_;
   std::vector<Retired> retired_;

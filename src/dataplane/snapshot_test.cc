@@ -24,9 +24,11 @@ TEST(Snapshot, FindsNetworksBySlot) {
   EXPECT_EQ(nodes.alice.snapshot.network(NetworkSlot{0}), nullptr);
 }
 
-TEST(SnapshotSlot, NothingBeforeTheFirstPublish) {
+TEST(SnapshotSlot, EmptyBeforeTheFirstPublish) {
   SnapshotSlot slot(1);
-  EXPECT_EQ(slot.enter(0), nullptr);
+  const Snapshot* snapshot = slot.enter(0);
+  ASSERT_NE(snapshot, nullptr);
+  EXPECT_TRUE(snapshot->networks.empty() && snapshot->peers.empty() && snapshot->sessions.empty());
   slot.leave(0);
 }
 

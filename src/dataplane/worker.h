@@ -75,15 +75,13 @@ class Worker {
     }
   }
 
-  /// One batch from each device. Does nothing before the first snapshot is published.
+  /// One batch from each device.
   WorkDone run_once(Instant now) {
     done_ = {};
-    const Snapshot* snapshot = options_.snapshots->enter(options_.index);
-    if (snapshot != nullptr) {
-      run_inbound(*snapshot, now);
-      run_handed_over(*snapshot, now);
-      for (std::size_t i = 0; i < tun_count_; ++i) run_outbound(*snapshot, now, tuns_[i]);
-    }
+    const Snapshot& snapshot = *options_.snapshots->enter(options_.index);
+    run_inbound(snapshot, now);
+    run_handed_over(snapshot, now);
+    for (std::size_t i = 0; i < tun_count_; ++i) run_outbound(snapshot, now, tuns_[i]);
     options_.snapshots->leave(options_.index);
     return done_;
   }

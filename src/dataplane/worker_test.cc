@@ -184,14 +184,20 @@ TEST_F(WorkerTest, NothingToDo) {
   EXPECT_TRUE(alice_.udp.batches.empty()) << "no empty send";
 }
 
-TEST_F(WorkerTest, WaitsForTheFirstSnapshot) {
+// What is left in a device calls the thread again at once, for ever.
+TEST_F(WorkerTest, LeavesNothingInTheDevicesBeforeTheFirstSnapshot) {
   Side side;
   side.worker.attach(kNetwork, &side.tun);
   side.tun.to_read.push_back({packet(10)});
-  EXPECT_EQ(side.worker.run_once(at_second(1)).packets, 0U);
-  EXPECT_EQ(side.tun.to_read.size(), 1U) << "left in the device";
+  side.udp.to_receive.push_back({to_vector(as_bytes("hello")), nodes_.bob.endpoint});
+  EXPECT_EQ(side.worker.run_once(at_second(1)).packets, 2U);
+  EXPECT_EQ(side.drops.read(Drop::NoRoute), 1U);
+  const auto event = side.events.pop();
+  EXPECT_TRUE(event && std::holds_alternative<DatagramEvent>(*event));
   side.publish(nodes_.alice.snapshot);
+  side.tun.to_read.push_back({packet(10)});
   EXPECT_EQ(side.worker.run_once(at_second(1)).packets, 1U);
+  EXPECT_EQ(side.udp.sent.size(), 1U);
 }
 
 TEST_F(WorkerTest, IsIdleBetweenBatches) {
