@@ -210,9 +210,8 @@ void Daemon::wait(Instant deadline) {
         answer_wg();
         break;
       case Token::Packets:
-        packets_->drain_wakeup();
-        while (auto event = packets_->take_event()) {
-          engine_.handle_event(os::now(), *event);
+        for (const dataplane::Event& event : packets_->take_events()) {
+          engine_.handle_event(os::now(), event);
           drain();
         }
         break;

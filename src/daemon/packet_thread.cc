@@ -77,6 +77,9 @@ void PacketThread::run() {
     for (std::uint32_t left = done.handed; left != 0; left &= left - 1) {
       (*shared_.wakeups)[static_cast<std::size_t>(std::countr_zero(left))].notify();
     }
+    const auto deleted =
+        std::ranges::find_if(tuns, [](const Attach& a) { return a.tun->is_deleted(); });
+    if (deleted != tuns.end()) detach(deleted->slot);
     // While packets flow there is no need to ask the poller, but commands must not starve.
     const auto ready =
         poller_.wait(done.packets == 0 ? std::nullopt : std::optional<Duration>(Duration(0)));

@@ -32,11 +32,22 @@ PacketThreads::PacketThreads(Parts parts)
   }
 }
 
-std::optional<dataplane::Event> PacketThreads::take_event() {
-  for (const auto& thread : threads_) {
-    if (auto event = thread->take_event()) return event;
+std::vector<dataplane::Event> PacketThreads::take_events() {
+  events_.drain();
+  std::vector<dataplane::Event> out;
+  for (bool more = true; more;) {
+    more = false;
+    for (const auto& thread : threads_) {
+      auto event = thread->take_event();
+      if (!event) continue;
+      more = true;
+      out.push_back(std::move(*event));
+      if (out.size() < kEventsMax) continue;
+      events_.notify();
+      return out;
+    }
   }
-  return std::nullopt;
+  return out;
 }
 
 void PacketThreads::publish(std::unique_ptr<const dataplane::Snapshot> snapshot,

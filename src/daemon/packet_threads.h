@@ -20,10 +20,13 @@ class PacketThreads {
   explicit PacketThreads(Parts parts);
 
   std::size_t count() const { return threads_.size(); }
-  /// Readable when events wait; take_event() until nullopt after drain_wakeup().
+  /// Readable when events wait.
   int fd() const { return events_.fd(); }
-  void drain_wakeup() const { events_.drain(); }
-  std::optional<dataplane::Event> take_event();
+  /// The oldest events of every thread, by turns, at most kEventsMax; while more may wait, fd()
+  /// stays readable. So a flood of them keeps control neither from its timers and users nor from
+  /// what another thread has to say.
+  std::vector<dataplane::Event> take_events();
+  static constexpr std::size_t kEventsMax = 64;
 
   void publish(std::unique_ptr<const dataplane::Snapshot> snapshot, dataplane::Garbage garbage);
   /// Frees what no worker sees any more; true when something still waits.
