@@ -1,7 +1,5 @@
 #include "dataplane/event_queue.h"
 
-#include <array>
-
 #include "base/check.h"
 
 namespace ipop::dataplane {
@@ -9,10 +7,11 @@ namespace ipop::dataplane {
 struct EventQueue::Slot {
   Notice notice;
   std::size_t size = 0;
-  std::array<std::byte, kSlotBytes> bytes;
 };
 
-EventQueue::EventQueue() : slots_(std::make_unique_for_overwrite<Slot[]>(kSlots)) {}
+EventQueue::EventQueue()
+    : slots_(std::make_unique<Slot[]>(kSlots)),
+      bytes_(std::make_unique_for_overwrite<std::byte[]>(kSlots * kSlotBytes)) {}
 EventQueue::~EventQueue() = default;
 
 std::size_t EventQueue::level_of(Kind kind) {
@@ -39,7 +38,7 @@ bool EventQueue::push(const Notice& notice, Bytes bytes) {
   Slot& slot = slots_[pushed % kSlots];
   slot.notice = notice;
   slot.size = bytes.size();
-  copy_bytes(slot.bytes, bytes);
+  copy_bytes(bytes_of(pushed), bytes);
   words_.pushed.store(pushed + 1, std::memory_order_release);
   return true;
 }
@@ -49,7 +48,7 @@ std::optional<Event> EventQueue::pop() {
   if (popped == words_.pushed.load(std::memory_order_acquire)) return std::nullopt;
   const Slot& slot = slots_[popped % kSlots];
   const Notice& notice = slot.notice;
-  const Bytes bytes = Bytes(slot.bytes).first(slot.size);
+  const Bytes bytes = bytes_of(popped).first(slot.size);
   std::optional<Event> out;
   switch (notice.kind) {
     case Kind::Datagram:
@@ -76,6 +75,10 @@ std::optional<Event> EventQueue::pop() {
   }
   words_.popped.store(popped + 1, std::memory_order_release);
   return out;
+}
+
+MutableBytes EventQueue::bytes_of(std::uint64_t number) const {
+  return {bytes_.get() + number % kSlots * kSlotBytes, kSlotBytes};
 }
 
 }  // namespace ipop::dataplane

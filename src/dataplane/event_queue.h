@@ -46,8 +46,11 @@ class EventQueue {
 
  private:
   struct Slot;
+  MutableBytes bytes_of(std::uint64_t number) const;
+
   RingWords words_;
   std::unique_ptr<Slot[]> slots_;
+  std::unique_ptr<std::byte[]> bytes_;  ///< of the slots; apart, so that only used ones are resident
 };
 
 }  // namespace ipop::dataplane
