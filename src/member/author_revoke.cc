@@ -80,8 +80,10 @@ Ids redemptions_of(const Membership& membership, const StatementSet& set, const 
 /// would be back; then admissions of people whom somebody else invited; then the own branch.
 class KeepList {
  public:
-  KeepList(const Membership& membership, const StatementSet& set, Ids issuers)
-      : membership_(&membership), set_(&set), issuers_(std::move(issuers)) {
+  /// Devices survive only where their host stays a member: without it they are none.
+  enum class Devices : std::uint8_t { Fall, Stay };
+  KeepList(const Membership& membership, const StatementSet& set, Ids issuers, Devices devices)
+      : membership_(&membership), set_(&set), issuers_(std::move(issuers)), devices_(devices) {
     for (const auto& [id, stored] : set.all()) {
       const Effect* effect = membership.effect_of(id);
       if (effect == nullptr) continue;
@@ -128,7 +130,10 @@ class KeepList {
     }
     const auto* grant = std::get_if<wire::Grant>(&statement.body);
     if (grant == nullptr || !holds(issuers_, grant->issuer)) return std::nullopt;
-    if (grant->kind == GrantKind::Member || grant->kind == GrantKind::Device) return 3;
+    if (grant->kind == GrantKind::Device) {
+      return devices_ == Devices::Stay ? std::optional(3) : std::nullopt;
+    }
+    if (grant->kind == GrantKind::Member) return 3;
     // An invite that nobody used is closed by not surviving.
     const auto invite = membership_->invites().find(id);
     const bool used = invite != membership_->invites().end() && invite->second.used > 0;
@@ -138,6 +143,7 @@ class KeepList {
   const Membership* membership_;
   const StatementSet* set_;
   Ids issuers_;
+  Devices devices_;
   std::vector<Entry> entries_;
 };
 
@@ -197,7 +203,7 @@ Result<KickBundle> kick(const Membership& membership, const StatementSet& set, c
     out.statements.push_back(
         sign_statement(statement_of(set, std::move(revoke)), *author.key).bytes);
   };
-  sign(member->identity, KeepList(membership, set, principals).ids());
+  sign(member->identity, KeepList(membership, set, principals, KeepList::Devices::Fall).ids());
   for (const IdentityKey& invite : invite_keys_around(membership, set, principals)) {
     const Ids grants = grants_to(set, invite);
     const bool may = std::ranges::any_of(
@@ -235,7 +241,7 @@ Result<std::vector<ByteVector>> leave(const Membership& membership, const Statem
   const Ids principals = set.grants_of(key);
   const UnixTime time = by->time(now);
   std::vector<ByteVector> out;
-  KeepList keep(membership, set, principals);
+  KeepList keep(membership, set, principals, KeepList::Devices::Fall);
   for (const auto& [id, invite] : membership.invites()) {
     if (!invite.open || invite.used == 0 || invite.issuer != key) continue;
     const StoredStatement closing = sign_statement(
@@ -333,7 +339,7 @@ Result<std::vector<ByteVector>> remove_admin(const Membership& membership, const
     out.push_back(grant->bytes);
   }
   for (const wire::StatementId& id : bearing) {
-    KeepList keep(membership, set, {id});
+    KeepList keep(membership, set, {id}, KeepList::Devices::Stay);
     // Who steps back as the last of its GRANTs goes has issued itself the plain one.
     if (!plain.is_zero() && member->identity == author.key->public_key()) keep.add(plain);
     wire::Revoke revoke{.kind = wire::Revoke::Target::Grant,

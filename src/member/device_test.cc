@@ -170,6 +170,33 @@ TEST_F(DeviceTest, GoesWithItsHost) {
   EXPECT_TRUE(room_.view().devices().empty());
 }
 
+TEST_F(DeviceTest, ComesNotBackWithItsHost) {
+  room_.make_admin(0, 1);
+  room_.join(3);
+  const MadeDevice made = make(3, "phone");
+  room_.now = room_.now.plus(kMinute);
+  const Author admin{&room_.people.key(1), room_.member(1).grant};
+  const auto bundle = kick(room_.view(), room_.set, admin, room_.node(3), room_.now, room_.rng);
+  ASSERT_TRUE(bundle) << bundle.error().what;
+  const auto revoke = std::get<wire::Revoke>(parse(bundle->statements.front()).body);
+  EXPECT_EQ(std::ranges::count(revoke.keep, made.grant), 0) << "nobody else depends on it";
+  room_.add(bundle->statements);
+  ASSERT_FALSE(room_.is_member(3));
+  // Who is nearer to the root overrules the admin.
+  room_.now = room_.now.plus(kMinute);
+  wire::StatementId root;
+  copy_bytes(root.bytes, room_.founded.network.view());
+  room_.add_raw(wire::Grant{.issuer = root,
+                            .subject = room_.people.identity(3),
+                            .tunnel_key = tunnel_of(3),
+                            .rank = 1,
+                            .rights = wire::kRightJoin,
+                            .not_before = room_.now},
+                room_.founded.root);
+  ASSERT_TRUE(room_.is_member(3));
+  EXPECT_TRUE(room_.view().devices().empty());
+}
+
 TEST_F(DeviceTest, SurvivesWhenItsHostStopsBeingAnAdmin) {
   room_.make_admin(0, 1);
   room_.now = room_.now.plus(kMinute);
