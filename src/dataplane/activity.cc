@@ -22,6 +22,14 @@ void begin(std::atomic<std::int64_t>& since, Instant now) {
   if (since.load(kRelaxed) == INT64_MAX) since.store(stamp_of(now), kRelaxed);
 }
 
+/// A pair takes over with a handshake message, which ends what was outstanding on the one before
+/// it: of two pairs with something outstanding the later moment is meant.
+void merge_since(const std::atomic<std::int64_t>& word, Instant& into) {
+  const Instant since = instant_of(word);
+  if (since == Instant::max()) return;
+  into = into == Instant::max() ? since : std::max(into, since);
+}
+
 }  // namespace
 
 void note_stock_ip_sent(KeypairWords& words, Instant now) {
@@ -47,9 +55,8 @@ void merge_activity(const KeypairWords& words, session::Activity& into) {
   into.last_ip_sent = std::max(into.last_ip_sent, instant_of(words.last_ip_sent));
   into.last_ip_received = std::max(into.last_ip_received, instant_of(words.last_ip_received));
   into.last_received = std::max(into.last_received, instant_of(words.last_received));
-  into.unanswered_since = std::min(into.unanswered_since, instant_of(words.unanswered_since));
-  into.unacknowledged_since =
-      std::min(into.unacknowledged_since, instant_of(words.unacknowledged_since));
+  merge_since(words.unanswered_since, into.unanswered_since);
+  merge_since(words.unacknowledged_since, into.unacknowledged_since);
 }
 
 }  // namespace ipop::dataplane

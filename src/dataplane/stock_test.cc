@@ -241,5 +241,26 @@ TEST(StockPackets, NativePairsLeaveTheWordsAlone) {
   EXPECT_EQ(out.last_ip_received, Instant::min());
 }
 
+TEST(StockWords, ANewerPairSaysSinceWhen) {
+  for (const bool sent : {false, true}) {
+    KeypairWords older;
+    KeypairWords newer;
+    for (const auto& [words, second] : {std::pair{&older, 3}, std::pair{&newer, 11}}) {
+      if (sent) {
+        note_control_ip_sent(*words, at_second(second));
+      } else {
+        note_stock_received(*words, at_second(second), true);
+      }
+    }
+    for (const bool swapped : {false, true}) {
+      session::Activity out;
+      merge_activity(swapped ? newer : older, out);
+      merge_activity(swapped ? older : newer, out);
+      EXPECT_EQ(out.unanswered_since, sent ? at_second(11) : Instant::max());
+      EXPECT_EQ(out.unacknowledged_since, sent ? Instant::max() : at_second(11));
+    }
+  }
+}
+
 }  // namespace
 }  // namespace ipop::dataplane

@@ -61,7 +61,9 @@ void Session::keep_up(Instant now) {
 /// Data arrived, and nothing was sent since, not even a handshake message.
 Instant Session::keepalive_at() const {
   if (!sending_) return Instant::max();
-  const Instant sent = std::max(last_handshake_sent_at_, keepalive_sent_at_);
+  // An IP packet on a newer pair does not clear the word of the pair before.
+  const Instant sent =
+      std::max({last_handshake_sent_at_, keepalive_sent_at_, activity_.last_ip_sent});
   Instant since =
       outstanding_since(activity_.unacknowledged_since, sent, activity_.last_ip_received);
   if (another_keepalive_since_ && *another_keepalive_since_ >= last_handshake_sent_at_ &&
