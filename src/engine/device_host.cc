@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/check.h"
 #include "engine/door.h"
 #include "engine/overload.h"
 
@@ -60,10 +61,33 @@ void DeviceHost::refresh(const Now& now, const std::map<wire::StatementId, membe
     end(now, hosted);
     it = devices_.erase(it);
   }
-  moved_ |= std::erase_if(secrets_, [&](const auto& s) { return !counts(s.first); }) != 0;
   for (const auto& [grant, secret] : secrets_) {
-    if (find(grant) == nullptr) begin(devices.at(grant), secret);
+    if (find(grant) == nullptr && counts(grant)) begin(devices.at(grant), secret);
   }
+}
+
+std::vector<wire::StatementId> DeviceHost::idle() const {
+  std::vector<wire::StatementId> out;
+  for (const auto& [grant, secret] : secrets_) {
+    if (find(grant) == nullptr) out.push_back(grant);
+  }
+  return out;
+}
+
+void DeviceHost::forget(const wire::StatementId& grant) {
+  check(find(grant) == nullptr);
+  moved_ |= secrets_.erase(grant) != 0;
+}
+
+void DeviceHost::set_inside(const std::optional<Prefix4>& pool, const Ipv6& prefix6) {
+  pool_ = pool;
+  prefix6_ = prefix6;
+}
+
+bool DeviceHost::is_inside(const IpAddress& address) const {
+  if (!address.is_v6()) return pool_ && pool_->contains(address.v4());
+  return prefix6_ &&
+         equal_bytes(Bytes(prefix6_->bytes).first(6), Bytes(address.v6().bytes).first(6));
 }
 
 void DeviceHost::begin(const member::Device& device, const Secret& secret) {
@@ -110,7 +134,7 @@ void DeviceHost::reset(const Now& now) {
 
 bool DeviceHost::handle_initiation(const Now& now, const wire::Initiation& message,
                                    const Endpoint& from) {
-  if (devices_.empty()) return false;
+  if (devices_.empty() || is_inside(from.address)) return false;
   const session::Profile& profile = session::kStockProfile;
   const auto epoch = session::find_mac1_epoch(profile, side_, message.mac1_input, message.mac1);
   if (!epoch) return false;
@@ -129,6 +153,7 @@ bool DeviceHost::handle_response(const Now& now, PeerHandle peer, const wire::Re
                                  const Endpoint& from) {
   Hosted* hosted = find(peer);
   if (hosted == nullptr) return false;
+  if (is_inside(from.address)) return true;
   static_cast<void>(hosted->link->handle_response(now, message, from));
   pump(now, *hosted);
   return true;
@@ -147,6 +172,7 @@ bool DeviceHost::handle_received(const Now& now, PeerHandle peer, SessionIndex s
                                  const Endpoint& from) {
   Hosted* hosted = find(peer);
   if (hosted == nullptr) return false;
+  if (is_inside(from.address)) return true;
   hosted->link->handle_received(now, session, from);
   pump(now, *hosted);
   return true;

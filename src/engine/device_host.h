@@ -46,9 +46,16 @@ class DeviceHost {
   /// Takes in a new device's secret, before its GRANT is in the membership.
   void add(const wire::StatementId& grant, crypto::Secret<32> psk);
   /// Which devices count now; those that `self` hosts have sessions from now on, and others none.
-  /// What is stored of a device that does not count any more is forgotten.
   void refresh(const Now& now, const std::map<wire::StatementId, member::Device>& devices,
                const wire::NodeId& self);
+  /// GRANTs of devices whose secrets are kept and that have no session: they do not count now, but
+  /// may again while they stand (somebody else has their name or address meanwhile).
+  std::vector<wire::StatementId> idle() const;
+  /// Requires: one of idle().
+  void forget(const wire::StatementId& grant);
+  /// The network's own addresses, of which `prefix6` is a /48. What comes from one of them is not
+  /// heard: the tunnel would carry itself.
+  void set_inside(const std::optional<Prefix4>& pool, const Ipv6& prefix6);
   /// Ends all sessions until the next refresh(); nothing is forgotten. Also before destruction, as
   /// a snapshot may still name them.
   void stop(const Now& now);
@@ -109,6 +116,7 @@ class DeviceHost {
     std::optional<Endpoint> endpoint;
   };
 
+  bool is_inside(const IpAddress& address) const;
   Hosted* find(PeerHandle peer);
   const Hosted* find(const wire::StatementId& grant) const;
   void begin(const member::Device& device, const Secret& secret);
@@ -118,6 +126,8 @@ class DeviceHost {
   void make_keys();
 
   Context* ctx_;
+  std::optional<Prefix4> pool_;
+  std::optional<Ipv6> prefix6_;
   session::LocalSide side_;
   bool has_keys_ = false;
   bool moved_ = false;

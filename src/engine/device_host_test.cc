@@ -265,6 +265,33 @@ TEST_F(DeviceHostTest, AcknowledgesWhatOnlyArrives) {
   EXPECT_TRUE(phone_->received[0].empty());
 }
 
+TEST_F(DeviceHostTest, WhatAnOlderPairLeftOpenCallsNobody) {
+  connect();
+  host_receives(phone_->seal(ByteVector(20, std::byte{0x45})));
+  host_->handle_unrouted(at(now_), handle(), ByteVector(20, std::byte{0x45}));
+  exchange();  // the phone answers by a new pair, from the same place
+  now_ += 6s;
+  phone_.emplace(99, host_->public_key(), psk_.clone());
+  connect();
+  now_ += 60s;
+  host_->handle_unrouted(at(now_), handle(), ByteVector(20, std::byte{0x45}));
+  const auto datagrams = [&] {
+    std::vector<std::size_t> sizes;
+    for (const Output& output : std::exchange(ctx_.outputs, {})) {
+      const auto* datagram = std::get_if<Transmit>(&output);
+      if (datagram != nullptr) sizes.push_back(datagram->datagram.size());
+    }
+    return sizes;
+  };
+  EXPECT_EQ(datagrams(), std::vector<std::size_t>{64}) << "the packet, and no initiation";
+  now_ += 14s;
+  host_->handle_timeout(at(now_));
+  EXPECT_TRUE(datagrams().empty());
+  now_ += 2s;
+  host_->handle_timeout(at(now_));
+  EXPECT_EQ(datagrams(), std::vector<std::size_t>{148}) << "15 s after that packet";
+}
+
 TEST_F(DeviceHostTest, AfterARestartItKnowsKeyPskAndPlace) {
   connect();
   const auto stored = host_->stored();
@@ -290,6 +317,8 @@ TEST_F(DeviceHostTest, EndsWithItsGrant) {
   devices_.clear();
   host_->refresh(at(now_), devices_, self_);
   EXPECT_FALSE(host_->view(grant_, Instant(now_)));
+  ASSERT_EQ(host_->idle(), std::vector{grant_});
+  host_->forget(grant_);
   EXPECT_FALSE(host_->psk_of(grant_));
   EXPECT_TRUE(snapshot().sessions.empty());
   EXPECT_FALSE(ctx_.garbage.keypairs.empty()) << "a snapshot may still name them";
@@ -299,6 +328,35 @@ TEST_F(DeviceHostTest, EndsWithItsGrant) {
   again.call(at(now_ + 6s));
   const auto m1 = wire::parse_initiation(wire::kStockShape, again.sent.front());
   EXPECT_FALSE(host_->handle_initiation(at(now_ + 6s), *m1, at_));
+}
+
+TEST_F(DeviceHostTest, ComesBackWhenItsAddressIsFreeAgain) {
+  connect();
+  const auto all = std::exchange(devices_, {});
+  host_->refresh(at(now_), devices_, self_);
+  EXPECT_FALSE(host_->view(grant_, Instant(now_)));
+  devices_ = all;
+  host_->refresh(at(now_), devices_, self_);
+  EXPECT_TRUE(host_->idle().empty());
+  now_ += 6s;
+  phone_.emplace(99, host_->public_key(), psk_.clone());
+  connect();
+}
+
+TEST_F(DeviceHostTest, NoPlaceInsideTheNetworkIsItsOwn) {
+  connect();
+  host_->set_inside(Prefix4::parse("10.83.0.0/16"), *Ipv6::parse("fd00::"));
+  const Endpoint outside = at_;
+  at_ = endpoint("10.83.0.9:5000");
+  host_receives(phone_->seal(ByteVector(20, std::byte{0x45})));
+  EXPECT_EQ(host_->view(grant_, Instant(now_))->endpoint, outside);
+  now_ += 6s;
+  phone_.emplace(99, host_->public_key(), psk_.clone());
+  phone_->call(at(now_));
+  ctx_.outputs.clear();
+  exchange();
+  EXPECT_FALSE(phone_->connected());
+  EXPECT_EQ(host_->view(grant_, Instant(now_))->endpoint, outside);
 }
 
 TEST_F(DeviceHostTest, AnotherHostsDeviceIsNotOurs) {

@@ -9,7 +9,12 @@ namespace ipop::engine {
 
 void Network::refresh_devices(const Now& now) {
   if (up_) {
+    devices_.set_inside(pool(), member::ipv6_prefix_of(set_->network()));
     devices_.refresh(now, membership_.devices(), self()->node);
+    for (const wire::StatementId& grant : devices_.idle()) {
+      const member::Effect* effect = membership_.effect_of(grant);
+      if (effect == nullptr || !effect->acting) devices_.forget(grant);
+    }
   } else {
     devices_.stop(now);
   }
