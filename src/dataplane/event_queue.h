@@ -50,7 +50,8 @@ class EventQueue {
 
   RingWords words_;
   std::unique_ptr<Slot[]> slots_;
-  std::unique_ptr<std::byte[]> bytes_;  ///< of the slots; apart, so that only used ones are resident
+  std::unique_ptr<std::byte[]>
+      bytes_;  ///< of the slots; apart, so that only used ones are resident
 };
 
 }  // namespace ipop::dataplane
