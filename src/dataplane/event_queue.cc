@@ -1,18 +1,6 @@
 #include "dataplane/event_queue.h"
 
-#include "base/check.h"
-
 namespace ipop::dataplane {
-
-struct EventQueue::Slot {
-  Notice notice;
-  std::size_t size = 0;
-};
-
-EventQueue::EventQueue()
-    : slots_(std::make_unique<Slot[]>(kSlots)),
-      bytes_(std::make_unique_for_overwrite<std::byte[]>(kSlots * kSlotBytes)) {}
-EventQueue::~EventQueue() = default;
 
 std::size_t EventQueue::level_of(Kind kind) {
   switch (kind) {
@@ -32,23 +20,14 @@ std::size_t EventQueue::level_of(Kind kind) {
 }
 
 bool EventQueue::push(const Notice& notice, Bytes bytes) {
-  const std::uint64_t pushed = words_.pushed.load(std::memory_order_relaxed);
-  const std::uint64_t popped = words_.popped.load(std::memory_order_acquire);
-  if (pushed - popped >= level_of(notice.kind) || bytes.size() > kSlotBytes) return false;
-  Slot& slot = slots_[pushed % kSlots];
-  slot.notice = notice;
-  slot.size = bytes.size();
-  copy_bytes(bytes_of(pushed), bytes);
-  words_.pushed.store(pushed + 1, std::memory_order_release);
-  return true;
+  return ring_.push(notice, bytes, level_of(notice.kind));
 }
 
 std::optional<Event> EventQueue::pop() {
-  const std::uint64_t popped = words_.popped.load(std::memory_order_relaxed);
-  if (popped == words_.pushed.load(std::memory_order_acquire)) return std::nullopt;
-  const Slot& slot = slots_[popped % kSlots];
-  const Notice& notice = slot.notice;
-  const Bytes bytes = bytes_of(popped).first(slot.size);
+  const auto entry = ring_.front();
+  if (!entry) return std::nullopt;
+  const Notice& notice = entry->notice;
+  const Bytes bytes = entry->bytes;
   std::optional<Event> out;
   switch (notice.kind) {
     case Kind::Datagram:
@@ -73,12 +52,8 @@ std::optional<Event> EventQueue::pop() {
       out = TooBigEvent{notice.endpoint};
       break;
   }
-  words_.popped.store(popped + 1, std::memory_order_release);
+  ring_.pop();
   return out;
-}
-
-MutableBytes EventQueue::bytes_of(std::uint64_t number) const {
-  return {bytes_.get() + number % kSlots * kSlotBytes, kSlotBytes};
 }
 
 }  // namespace ipop::dataplane

@@ -1,10 +1,9 @@
 #pragma once
 
-#include <memory>
 #include <optional>
 
 #include "dataplane/event.h"
-#include "dataplane/shared.h"
+#include "dataplane/slot_ring.h"
 
 namespace ipop::dataplane {
 
@@ -30,11 +29,6 @@ class EventQueue {
     Endpoint endpoint;
   };
 
-  EventQueue();
-  ~EventQueue();
-  EventQueue(const EventQueue&) = delete;
-  EventQueue& operator=(const EventQueue&) = delete;
-
   /// Worker: copies the event in. False, and nothing happened, when its kind's level is reached or
   /// `bytes` exceeds a slot; the worker counts that.
   bool push(const Notice& notice, Bytes bytes = {});
@@ -45,13 +39,7 @@ class EventQueue {
   static std::size_t level_of(Kind kind);
 
  private:
-  struct Slot;
-  MutableBytes bytes_of(std::uint64_t number) const;
-
-  RingWords words_;
-  std::unique_ptr<Slot[]> slots_;
-  std::unique_ptr<std::byte[]>
-      bytes_;  ///< of the slots; apart, so that only used ones are resident
+  SlotRing<Notice, kSlots, kSlotBytes> ring_;
 };
 
 }  // namespace ipop::dataplane

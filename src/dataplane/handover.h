@@ -5,7 +5,7 @@
 
 #include "base/address.h"
 #include "base/bytes.h"
-#include "dataplane/shared.h"
+#include "dataplane/slot_ring.h"
 
 namespace ipop::dataplane {
 
@@ -22,35 +22,32 @@ struct HandedOver {
   MutableBytes datagram;  ///< valid until pop()
 };
 
-/// A ring of slots that are allocated once. One worker pushes, one pops, neither ever waits. What
-/// the kernel joined in one buffer (UDP_GRO looks at addresses and sizes, not at lanes) comes this
-/// way, and nothing else.
+/// From one worker to another. What the kernel joined in one buffer (UDP_GRO looks at addresses and
+/// sizes, not at lanes) comes this way, and nothing else.
 class HandoverQueue {
  public:
   static constexpr std::size_t kSlots = 64;
   static constexpr std::size_t kSlotBytes = 2048;
 
-  HandoverQueue();
-  ~HandoverQueue();
-  HandoverQueue(const HandoverQueue&) = delete;
-  HandoverQueue& operator=(const HandoverQueue&) = delete;
-
   /// Copies the datagram in; false when the ring is full or it exceeds a slot.
-  bool push(const Endpoint& from, std::uint8_t ecn, Bytes datagram);
+  bool push(const Endpoint& from, std::uint8_t ecn, Bytes datagram) {
+    return ring_.push({from, ecn}, datagram);
+  }
   /// The oldest one.
-  std::optional<HandedOver> front();
+  std::optional<HandedOver> front() {
+    const auto entry = ring_.front();
+    if (!entry) return std::nullopt;
+    return HandedOver{entry->notice.from, entry->notice.ecn, entry->bytes};
+  }
   /// Requires: front() gave one.
-  void pop();
+  void pop() { ring_.pop(); }
 
  private:
-  struct Slot;
-  MutableBytes bytes_of(std::uint64_t number) const {
-    return {&bytes_[number % kSlots * kSlotBytes], kSlotBytes};
-  }
-  RingWords words_;
-  std::unique_ptr<Slot[]> slots_;
-  /// Apart from the slots and not written before use: what is never used has no pages.
-  std::unique_ptr<std::byte[]> bytes_;
+  struct Notice {
+    Endpoint from;
+    std::uint8_t ecn = 0;
+  };
+  SlotRing<Notice, kSlots, kSlotBytes> ring_;
 };
 
 /// One queue from every worker to every other.
