@@ -186,12 +186,12 @@ void exercise(const StatementSet& set, const Membership& all) {
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  static const World world = make_world();
+  static const World kWorld = make_world();
   const Bytes input = std::as_bytes(std::span(data, size));
   (void)read_invite(as_text(input));
-  const std::vector<ByteVector> statements = Script(input, world).run();
-  StatementSet forward(world.founded->network);
-  StatementSet backward(world.founded->network);
+  const std::vector<ByteVector> statements = Script(input, kWorld).run();
+  StatementSet forward(kWorld.founded->network);
+  StatementSet backward(kWorld.founded->network);
   for (const ByteVector& bytes : statements) (void)forward.add(bytes);
   for (auto it = statements.rbegin(); it != statements.rend(); ++it) (void)backward.add(*it);
   expect(forward.digest() == backward.digest());

@@ -266,6 +266,32 @@ TEST(Membership, ALargeSetReachesANewcomer) {
       [&] { return bob.status().invites.size() == alice.status().invites.size(); }, 20s));
 }
 
+TEST(Membership, TwoThatGrewApartExchangeOnlyWhatDiffers) {
+  World world(17);
+  make_pair(world);
+  Node& alice = world.node(0);
+  Node& bob = world.node(1);
+  for (int i = 0; i < 400; ++i) invite(alice);
+  world.run_for(60s);
+  ASSERT_EQ(bob.status().invites.size(), alice.status().invites.size());
+
+  world.set_path(alice, bob, {.blocked = true});
+  for (int i = 0; i < 5; ++i) {
+    invite(alice);
+    invite(bob);
+  }
+  world.run_for(60s);
+  world.set_path(alice, bob, {.delay = 20ms, .jitter = 20ms, .loss = 0.05});
+  const auto before = alice.datagrams_sent() + bob.datagrams_sent();
+  ASSERT_TRUE(world.run_until(
+      [&] {
+        return alice.status().invites.size() >= 410 &&
+               bob.status().invites.size() == alice.status().invites.size();
+      },
+      5min));
+  EXPECT_LE(alice.datagrams_sent() + bob.datagrams_sent() - before, 150U);
+}
+
 TEST(Membership, AFounderThatRestartedOftenStillAdmits) {
   World world(12);
   Node& alice = world.add_node();

@@ -99,7 +99,7 @@ class Node {
 
 class World {
  public:
-  explicit World(std::uint64_t seed) : seed_(seed), rng_(seed) {}
+  explicit World(std::uint64_t seed) : rng_(seed) {}
 
   /// Starts a node with address 198.18.0.<n> and the shipped default port of nobody: 40000 + n.
   Node& add_node();
@@ -150,7 +150,6 @@ class World {
   const Path& path_between(std::size_t a, std::size_t b) const;
   Node* node_at(const Endpoint& endpoint);
 
-  std::uint64_t seed_;
   SeededRng rng_;
   Instant now_{std::chrono::hours(1)};
   std::int64_t wall_shift_ = 0;

@@ -401,8 +401,7 @@ TEST(Codec, BadServerLines) {
       "{\"event\":{\"kind\":\"lost\",\"sequence\":4294967296}}",
       "{\"event\":{\"kind\":\"answer\",\"sequence\":1,\"path\":{\"kind\":\"tunnel\"}}}",
       "{\"event\":{\"kind\":\"answer\",\"sequence\":1,\"path\":{\"kind\":\"none\",\"rtt_ms\":-1}}}",
-      "{\"event\":{\"kind\":\"answer\",\"sequence\":1,\"path\":{\"kind\":\"none\","
-      "\"rtt_ms\":1e300}}}",
+      R"({"event":{"kind":"answer","sequence":1,"path":{"kind":"none","rtt_ms":1e300}}})",
       "{\"error\":\"failed\"}",
       "{\"verb\":\"down\"}",
       "{\"verb\":\"down\",\"result\":1}",

@@ -194,7 +194,7 @@ void ControlServer::finish(ClientId client,
   answer(it, result ? control::encode(*result) : control::encode(result.error()));
 }
 
-void ControlServer::answer(Clients::iterator it, std::string line) {
+void ControlServer::answer(Clients::iterator it, const std::string& line) {
   it->second.in = {};
   it->second.phase = Phase::Sending;
   it->second.out += line;

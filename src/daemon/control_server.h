@@ -85,7 +85,7 @@ class ControlServer {
   void receive(Clients::iterator it, std::vector<Incoming>& out);
   void end_input(Clients::iterator it, std::vector<Incoming>& out);
   void consume_line(Clients::iterator it, std::vector<Incoming>& out);
-  void answer(Clients::iterator it, std::string line);
+  void answer(Clients::iterator it, const std::string& line);
   void flush(Clients::iterator it);
   void watch(const Clients::value_type& entry);
   void drop(Clients::iterator it, std::vector<Incoming>* out);

@@ -195,6 +195,7 @@ void Network::handle_timeout(const Now& now) {
     const auto at = link_deadlines_.find(handle);
     if (at == link_deadlines_.end() || at->second <= now.at) peer->link->handle_timeout(now);
     recheck_digest(now, *peer);
+    send_owed_statements(now, *peer);
     while (!peer->queue.empty() && peer->queue.front().at + Peer::kQueuedFor <= now.at) {
       peer->queue.pop_front();
     }
@@ -239,7 +240,7 @@ Instant Network::deadline() const {
   for (const auto& [handle, deadline] : link_deadlines_) at = std::min(at, deadline);
   for (const auto& [handle, peer] : peers_) {
     for (const auto& [session, proof] : peer->proofs) at = std::min(at, proof.resend_at);
-    at = std::min(at, peer->recheck_at);
+    at = std::min({at, peer->recheck_at, peer->outbox.deadline()});
     if (!peer->queue.empty()) at = std::min(at, peer->queue.front().at + Peer::kQueuedFor);
   }
   for (const Ping& ping : pings_) at = std::min(at, ping.next_at);

@@ -16,6 +16,7 @@
 #include "engine/stored.h"
 #include "member/author.h"
 #include "member/membership.h"
+#include "member/reconcile.h"
 #include "overlay/full_mesh.h"
 
 namespace ipop::engine {
@@ -278,7 +279,8 @@ class Network {
   void flood(const std::vector<wire::StatementId>& ids, const Peer* except);
   void send_statement(Peer& peer, const wire::StatementId& id);
   void begin_recon(const Now& now, Peer& peer);
-  void handle_recon(Peer& peer, const wire::Recon& recon);
+  void handle_recon(const Now& now, Peer& peer, const member::ReconAnswer& answer);
+  void send_owed_statements(const Now& now, Peer& peer);
   void handle_bye(const Now& now, Peer& peer, wire::ByeReason reason);
   void handle_pong(const Now& now, Peer& peer, const wire::Pong& pong);
   void send_ping(const Now& now, Peer& peer);

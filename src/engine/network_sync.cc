@@ -6,7 +6,7 @@
 #include "engine/network.h"
 #include "engine/overload.h"
 #include "engine/text.h"
-#include "member/statement_set.h"
+#include "member/reconcile.h"
 
 namespace ipop::engine {
 namespace {
@@ -20,6 +20,7 @@ bool travels_on_proven_pairs_only(const wire::Frame& frame) {
   return std::holds_alternative<wire::Ping>(frame) ||
          std::holds_alternative<wire::Observed>(frame) ||
          std::holds_alternative<wire::Peers>(frame) || std::holds_alternative<wire::Recon>(frame) ||
+         std::holds_alternative<wire::ReconRanges>(frame) ||
          std::holds_alternative<wire::SecretFrame>(frame);
 }
 
@@ -73,7 +74,10 @@ void Network::dispatch(const Now& now, Peer& peer, SessionIndex session, const E
           [&](const wire::PathResponse& f) { peer.link->handle_path_response(now, f); },
           [&](const wire::Bye& f) { handle_bye(now, peer, f.reason); },
           [&](const wire::Recon& f) {
-            if (accepted) handle_recon(peer, f);
+            if (accepted) handle_recon(now, peer, member::answer_recon(*set_, f));
+          },
+          [&](const wire::ReconRanges& f) {
+            if (accepted) handle_recon(now, peer, member::answer_recon(*set_, f));
           },
           [&](const wire::Ping& f) {
             if (!accepted) return;
@@ -145,44 +149,20 @@ void Network::send_statement(Peer& peer, const wire::StatementId& id) {
 
 void Network::begin_recon(const Now& now, Peer& peer) {
   peer.recon_at = now.at;
-  wire::StatementId lower;
-  wire::StatementId last;
-  last.bytes.fill(std::byte{0xff});
-  const auto all = set_->ids_between(lower, last);
-  std::size_t at = 0;
-  do {
-    wire::Recon recon;
-    recon.lower = lower;
-    const std::size_t n = std::min(wire::kReconIdsMax, all.size() - at);
-    recon.ids.assign(all.begin() + static_cast<std::ptrdiff_t>(at),
-                     all.begin() + static_cast<std::ptrdiff_t>(at + n));
-    at += n;
-    recon.upper = at == all.size() ? last : recon.ids.back();
-    peer.link->send(recon);
-    // The next range begins one above the last id of this one.
-    lower = recon.upper;
-    for (std::size_t i = lower.bytes.size(); i-- > 0;) {
-      lower.bytes[i] = static_cast<std::byte>(std::to_integer<unsigned>(lower.bytes[i]) + 1);
-      if (lower.bytes[i] != std::byte{0}) break;
-    }
-  } while (at < all.size());
+  std::visit([&](const auto& frame) { peer.link->send(frame); },
+             member::begin_reconciliation(*set_));
 }
 
-void Network::handle_recon(Peer& peer, const wire::Recon& recon) {
-  if (recon.kind == wire::Recon::Kind::Want) {
-    for (const wire::StatementId& id : recon.ids) send_statement(peer, id);
-    return;
+void Network::handle_recon(const Now& now, Peer& peer, const member::ReconAnswer& answer) {
+  for (const member::ReconFrame& frame : answer.frames) {
+    std::visit([&](const auto& f) { peer.link->send(f); }, frame);
   }
-  const auto mine = set_->ids_between(recon.lower, recon.upper);
-  std::vector<wire::StatementId> missing_there;
-  wire::Recon want;
-  want.kind = wire::Recon::Kind::Want;
-  std::set_difference(mine.begin(), mine.end(), recon.ids.begin(), recon.ids.end(),
-                      std::back_inserter(missing_there));
-  std::set_difference(recon.ids.begin(), recon.ids.end(), mine.begin(), mine.end(),
-                      std::back_inserter(want.ids));
-  for (const wire::StatementId& id : missing_there) send_statement(peer, id);
-  if (!want.ids.empty()) peer.link->send(want);
+  peer.outbox.add(now.at, *set_, answer.wanted_by_them);
+  send_owed_statements(now, peer);
+}
+
+void Network::send_owed_statements(const Now& now, Peer& peer) {
+  for (const wire::StatementId& id : peer.outbox.take_due(now.at)) send_statement(peer, id);
 }
 
 void Network::handle_bye(const Now& now, Peer& peer, wire::ByeReason reason) {

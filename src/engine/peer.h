@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "engine/link.h"
+#include "engine/statement_outbox.h"
 #include "wire/frames.h"
 
 namespace ipop::engine {
@@ -44,6 +45,7 @@ struct Peer {
   Instant recon_at = Instant::min();    ///< last reconciliation begun by us
   Instant recheck_at = Instant::max();  ///< while digests differ: when to compare them again
   int rechecks = 0;
+  StatementOutbox outbox;
 
   struct Queued {
     Instant at;

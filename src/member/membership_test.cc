@@ -452,9 +452,6 @@ TEST(Membership, AddressesSpreadOnceThereAreSeveralMembers) {
 
 class Roots : public testing::Test {
  protected:
-  static constexpr unsigned kNewRoot = 30;
-  static constexpr unsigned kNewRecovery = 31;
-
   wire::StatementId roll(std::uint32_t epoch, unsigned root, wire::Roll::Signer signer,
                          const crypto::SigningKey& key) {
     return room_.add_raw(wire::Roll{.epoch = epoch,

@@ -11,7 +11,7 @@
 #include "base/time.h"
 #include "os/unique_fd.h"
 
-struct nlmsghdr;
+struct nlmsghdr;  // NOLINT(readability-identifier-naming): the kernel's
 
 namespace ipop::os {
 

@@ -12,6 +12,7 @@ namespace ipop::wire {
 namespace {
 
 constexpr std::uint8_t kProofAcceptedYours = 1;
+constexpr std::uint8_t kReconKindRanges = 2;
 
 /// Turns what a reader saw into the error of its frame.
 std::unexpected<Error> malformed(const Reader& reader, std::string_view what) {
@@ -68,9 +69,30 @@ Result<Frame> parse_statement_frame(Reader& reader) {
   return out;
 }
 
+Result<Frame> parse_recon_ranges(Reader& reader) {
+  ReconRanges out;
+  out.lower = reader.fixed<StatementId>();
+  const auto count = reader.le<std::uint16_t>();
+  if (!reader.ok()) return fail(Errc::Truncated, "recon ranges");
+  if (count == 0 || count > kReconRangesMax) return fail(Errc::BadValue, "recon range count");
+  for (std::size_t i = 0; i < count; ++i) {
+    ReconRanges::Range range;
+    range.upper = reader.fixed<StatementId>();
+    range.fingerprint = reader.fixed<Digest>();
+    range.count = reader.le<std::uint32_t>();
+    if (!reader.ok()) return fail(Errc::Truncated, "recon ranges");
+    const bool ascends = i == 0 ? out.lower <= range.upper : out.ranges.back().upper < range.upper;
+    if (!ascends) return fail(Errc::BadValue, "recon range bounds");
+    out.ranges.push_back(range);
+  }
+  if (!reader.done()) return malformed(reader, "recon ranges");
+  return out;
+}
+
 Result<Frame> parse_recon(Reader& reader) {
   Recon out;
   const auto kind = reader.le<std::uint8_t>();
+  if (reader.ok() && kind == kReconKindRanges) return parse_recon_ranges(reader);
   out.lower = reader.fixed<StatementId>();
   out.upper = reader.fixed<StatementId>();
   const auto count = reader.le<std::uint16_t>();
@@ -223,6 +245,18 @@ class BodyWriter {
     writer_.bytes(f.upper.view());
     writer_.le(static_cast<std::uint16_t>(f.ids.size()));
     for (const StatementId& id : f.ids) writer_.bytes(id.view());
+  }
+  void operator()(const ReconRanges& f) {
+    check(!f.ranges.empty() && f.ranges.size() <= kReconRangesMax);
+    type(FrameType::Recon);
+    writer_.le(kReconKindRanges);
+    writer_.bytes(f.lower.view());
+    writer_.le(static_cast<std::uint16_t>(f.ranges.size()));
+    for (const ReconRanges::Range& range : f.ranges) {
+      writer_.bytes(range.upper.view());
+      writer_.bytes(range.fingerprint.view());
+      writer_.le(range.count);
+    }
   }
   void operator()(const Observed& f) {
     type(FrameType::Observed);

@@ -21,6 +21,7 @@ inline constexpr std::size_t kMessageSizeMax = 20000;
 inline constexpr std::size_t kPartPayloadMax = kFrameSizeMax - 8;
 inline constexpr std::size_t kPartsMax = 18;
 inline constexpr std::size_t kReconIdsMax = 64;
+inline constexpr std::size_t kReconRangesMax = 16;
 inline constexpr std::size_t kPeersMax = 8;
 inline constexpr std::size_t kPeerCandidatesMax = 6;
 /// More than fit a message: the smallest statement (a CONFIG without a blob) has 108 bytes.
@@ -86,6 +87,19 @@ struct Recon {
   StatementId upper;
   std::vector<StatementId> ids;  // <= kReconIdsMax, ascending
 };
+/// u8 type | u8 kind = 2 | 16 lower bound | u16 n | n x (16 upper bound | 16 fingerprint | u32
+/// count) "So many ids have I in these ranges, and this is their fingerprint" (member/reconcile.h).
+/// The first range begins at the lower bound, each further one just above the upper bound before
+/// it.
+struct ReconRanges {
+  struct Range {
+    StatementId upper;
+    Digest fingerprint;
+    std::uint32_t count = 0;
+  };
+  StatementId lower;
+  std::vector<Range> ranges;  // 1 .. kReconRangesMax, upper bounds ascending
+};
 /// u8 type | candidate: "I see you as this address".
 struct Observed {
   Endpoint endpoint;
@@ -133,8 +147,8 @@ struct Part {
   Bytes payload;  // borrowed
 };
 
-using Frame = std::variant<Ping, Pong, Proof, SecretFrame, StatementFrame, Recon, Observed, Peers,
-                           Bye, PathChallenge, PathResponse, Part>;
+using Frame = std::variant<Ping, Pong, Proof, SecretFrame, StatementFrame, Recon, ReconRanges,
+                           Observed, Peers, Bye, PathChallenge, PathResponse, Part>;
 
 /// Views in the frame borrow from `plaintext`. Errors: Truncated, BadValue.
 Result<Frame> parse_frame(Bytes plaintext);

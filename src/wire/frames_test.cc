@@ -54,6 +54,8 @@ TEST(Frames, HaveTheBytesOfTheTable) {
              .ids = {id_of(0x11), id_of(0x22)}},
        "0600" + zero + std::string(32, 'f') + "0200" + id1 + id2},
       {Recon{.kind = Recon::Kind::Want, .ids = {id_of(0x22)}}, "0601" + zero + zero + "0100" + id2},
+      {ReconRanges{.lower = id_of(0x11), .ranges = {{id_of(0x22), {}, 258}}},
+       "0602" + id1 + "0100" + id2 + zero + "02010000"},
       {Observed{kV4}, "0704cb007107000000000000000000000000d204"},
       {Peers{}, "0800"},
       {Peers{{PeerHint{.node = filled<NodeId>(0x11), .age_seconds = 9, .candidates = {kV6}}}},
@@ -88,6 +90,10 @@ TEST(Frames, AreCanonical) {
       {Recon{.lower = id_of(1), .upper = id_of(9), .ids = {id_of(1), id_of(4), id_of(9)}}, true},
       {Recon{.kind = Recon::Kind::Want, .ids = {id_of(3), id_of(5)}}, true},
       {Recon{.lower = id_of(1), .upper = id_of(1)}, true},
+      {ReconRanges{.lower = id_of(1), .ranges = {{id_of(1), {}, 0}}}, true},
+      {ReconRanges{.lower = id_of(1),
+                   .ranges = {{id_of(3), random_fixed<Digest>(rng), 7}, {id_of(9), {}, 70000}}},
+       true},
       {Observed{kV4}, true},
       {Observed{kV6}, true},
       {Peers{{PeerHint{.node = filled<NodeId>(1), .age_seconds = 1, .candidates = {kV4, kV6}},
@@ -155,7 +161,15 @@ INSTANTIATE_TEST_SUITE_P(
         Bad{"secret long", "04" + zeros(37), Errc::BadValue},
         Bad{"statement empty", "05", Errc::Truncated},
         Bad{"statement too long", "05" + zeros(kStatementSizeMax + 1), Errc::BadValue},
-        Bad{"recon kind", "0602" + zeros(34), Errc::BadValue},
+        Bad{"recon kind", "0603" + zeros(34), Errc::BadValue},
+        Bad{"ranges none", "0602" + ids("0") + "0000", Errc::BadValue},
+        Bad{"ranges too many", "0602" + ids("0") + "1100" + zeros(17 * 36), Errc::BadValue},
+        Bad{"ranges bound", "0602" + ids("2") + "0100" + ids("1") + zeros(20), Errc::BadValue},
+        Bad{"ranges unsorted",
+            "0602" + ids("1") + "0200" + ids("3") + zeros(20) + ids("3") + zeros(20),
+            Errc::BadValue},
+        Bad{"ranges short", "0602" + ids("1") + "0100" + ids("3") + zeros(19), Errc::Truncated},
+        Bad{"ranges trailing", "0602" + ids("1") + "0100" + ids("3") + zeros(21), Errc::BadValue},
         Bad{"recon bounds", "0600" + ids("21") + "0000", Errc::BadValue},
         Bad{"recon want bound", "0601" + ids("01") + "0000", Errc::BadValue},
         Bad{"recon below", "0600" + ids("35") + "0100" + ids("2"), Errc::BadValue},
@@ -205,6 +219,12 @@ TEST(Frames, LargestOnesPass) {
     recon.ids.push_back(id_of(static_cast<std::uint8_t>(i)));
   EXPECT_LE(bytes_of(recon).size(), kFrameSizeMax);
   expect_identity(rewrite, bytes_of(recon));
+
+  ReconRanges ranges;
+  for (std::size_t i = 0; i < kReconRangesMax; ++i)
+    ranges.ranges.push_back({id_of(static_cast<std::uint8_t>(i)), {}, 1});
+  EXPECT_LE(bytes_of(ranges).size(), kFrameSizeMax);
+  expect_identity(rewrite, bytes_of(ranges));
 
   Peers peers;
   for (std::size_t i = 0; i < kPeersMax; ++i) {
