@@ -7,7 +7,7 @@
 #include "engine/stored.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  using namespace ipop;
+  using namespace ipop;  // NOLINT(google-build-using-namespace)
   const Bytes input = std::as_bytes(std::span(data, size));
   if (input.empty()) return 0;
   const Bytes file = input.subspan(1);

@@ -152,7 +152,7 @@ std::expected<Reply, ControlError> Client::call(const Request& request,
   std::vector<PingAnswer> answers;
   while (true) {
     auto line = read_line(options);
-    if (!line) return std::unexpected(sent ? std::move(line.error()) : sent.error());
+    if (!line) return std::unexpected(sent ? line.error() : sent.error());
     auto decoded = decode_server_line(*line);
     if (!decoded) return std::unexpected(std::move(decoded.error()));
     if (!decoded->has_value()) continue;
