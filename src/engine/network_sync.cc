@@ -112,6 +112,8 @@ void Network::dispatch(const Now& now, Peer& peer, SessionIndex session, const E
             mesh_.handle_peers(now.at, f);
           },
           [](const wire::Part&) {},
+          // The ring's frames: nobody sends them before the engine drives overlay::Ring.
+          [](const auto&) {},
       },
       frame);
 }

@@ -207,10 +207,25 @@ Result<Frame> parse_part(Reader& reader) {
   return out;
 }
 
+/// One alternative of a smaller variant as one of Frame.
+template <class Some>
+Result<Frame> widened(Result<Some> part) {
+  if (!part) return std::unexpected(part.error());
+  return std::visit([](auto&& f) -> Frame { return std::forward<decltype(f)>(f); },
+                    std::move(*part));
+}
+
 /// Writes one alternative of Frame after its type byte.
 class BodyWriter {
  public:
-  explicit BodyWriter(ByteVector& out) : writer_(out) {}
+  explicit BodyWriter(ByteVector& out) : writer_(out), out_(&out) {}
+
+  /// The ring's frames are written beside their layouts.
+  template <class RingFrameAlternative>
+    requires requires(const RingFrameAlternative& f, ByteVector& o) { write_ring_frame(f, o); }
+  void operator()(const RingFrameAlternative& f) {
+    write_ring_frame(f, *out_);
+  }
 
   void operator()(const Ping& f) { ping(FrameType::Ping, f); }
   void operator()(const Pong& f) { ping(FrameType::Pong, f); }
@@ -309,6 +324,7 @@ class BodyWriter {
   }
 
   Writer writer_;
+  ByteVector* out_;
 };
 
 }  // namespace
@@ -318,10 +334,6 @@ Result<Frame> parse_frame(Bytes plaintext) {
   const auto type = reader.le<std::uint8_t>();
   if (!reader.ok()) return fail(Errc::Truncated, "empty frame");
   if (plaintext.size() > kMessageSizeMax) return fail(Errc::BadValue, "frame length");
-  if (type < static_cast<std::uint8_t>(FrameType::Ping) ||
-      type > static_cast<std::uint8_t>(FrameType::Part)) {
-    return fail(Errc::BadValue, "frame type");
-  }
   switch (static_cast<FrameType>(type)) {
     case FrameType::Ping:
       return parse_ping<Ping>(reader);
@@ -347,6 +359,18 @@ Result<Frame> parse_frame(Bytes plaintext) {
       return parse_token<PathResponse>(reader);
     case FrameType::Part:
       return parse_part(reader);
+    case FrameType::Neighbours:
+    case FrameType::LinkRequest:
+    case FrameType::LinkAnswer:
+    case FrameType::Unlink:
+    case FrameType::Forward:
+    case FrameType::ForwardAck:
+    case FrameType::ForwardReply:
+    case FrameType::Gone:
+    case FrameType::ProbeRequest:
+    case FrameType::ProbeResult:
+    case FrameType::Merge:
+      return widened(parse_ring_frame(static_cast<FrameType>(type), reader));
   }
   return fail(Errc::BadValue, "frame type");
 }

@@ -7,7 +7,9 @@
 #include "base/address.h"
 #include "base/error.h"
 #include "base/id.h"
+#include "wire/frame_type.h"
 #include "wire/ids.h"
+#include "wire/ring_frames.h"
 
 /// Control frames: plaintext of a DATA packet whose first byte is below 0x40. One frame a packet,
 /// at most kFrameSizeMax bytes; a longer one travels as PARTs. Parsers are canonical: no trailing
@@ -26,21 +28,6 @@ inline constexpr std::size_t kPeersMax = 8;
 inline constexpr std::size_t kPeerCandidatesMax = 6;
 /// More than fit a message: the smallest statement (a CONFIG without a blob) has 108 bytes.
 inline constexpr std::size_t kProofStatementsMax = 190;
-
-enum class FrameType : std::uint8_t {
-  Ping = 0x01,
-  Pong = 0x02,
-  Proof = 0x03,
-  Secret = 0x04,
-  Statement = 0x05,
-  Recon = 0x06,
-  Observed = 0x07,
-  Peers = 0x08,
-  Bye = 0x09,
-  PathChallenge = 0x0A,
-  PathResponse = 0x0B,
-  Part = 0x0C,
-};
 
 using Digest = FixedBytes<struct DigestTag, 16>;
 
@@ -147,8 +134,10 @@ struct Part {
   Bytes payload;  // borrowed
 };
 
-using Frame = std::variant<Ping, Pong, Proof, SecretFrame, StatementFrame, Recon, ReconRanges,
-                           Observed, Peers, Bye, PathChallenge, PathResponse, Part>;
+using Frame =
+    std::variant<Ping, Pong, Proof, SecretFrame, StatementFrame, Recon, ReconRanges, Observed,
+                 Peers, Bye, PathChallenge, PathResponse, Part, Neighbours, LinkRequest, LinkAnswer,
+                 Unlink, Forward, ForwardAck, ForwardReply, Gone, ProbeRequest, ProbeResult, Merge>;
 
 /// Views in the frame borrow from `plaintext`. Errors: Truncated, BadValue.
 Result<Frame> parse_frame(Bytes plaintext);

@@ -76,7 +76,7 @@ TEST_F(ProtocolPage, EveryStatementAndFrameIsWrittenAsOnThePage) {
     }
   }
   EXPECT_EQ(statements, 11U);
-  EXPECT_EQ(frames, 15U);
+  EXPECT_EQ(frames, 31U);
 }
 
 TEST_F(ProtocolPage, StatementsSayWhatTheTextSays) {

@@ -1,0 +1,212 @@
+#include "overlay/ring.h"
+#include "overlay/size_estimate.h"
+
+/// The long links of a Ring: slot j of k draws its peer from the j-th part of the distances between
+/// the near links and half the circle, on a logarithmic scale (Symphony's harmonic distribution,
+/// stratified).
+namespace ipop::overlay {
+namespace {
+
+constexpr std::size_t kSlotsMin = 2;
+constexpr std::size_t kSlotsMax = 16;
+/// Slots that look for a peer at one time: long links are no hurry.
+constexpr std::ptrdiff_t kBusyMax = 3;
+constexpr std::uint8_t kTriesMax = 3;
+constexpr Duration kFirstDraw = std::chrono::seconds(1);
+constexpr Duration kDrawAgain = std::chrono::seconds(5);
+constexpr Duration kAskAgain = std::chrono::seconds(2);
+constexpr Duration kReview = std::chrono::minutes(10);
+
+}  // namespace
+
+void Ring::update_long(Instant now) {
+  if (links_.empty() || !in_ring()) return;
+  resize_slots(now);
+  auto busy = std::count_if(slots_.begin(), slots_.end(), [](const Slot& s) {
+    return s.state == Slot::State::Finding || s.state == Slot::State::Calling ||
+           s.state == Slot::State::Asked;
+  });
+  for (std::size_t i = 0; i < slots_.size(); ++i) {
+    Slot& slot = slots_[i];
+    if (now < slot.next) continue;
+    switch (slot.state) {
+      case Slot::State::Empty:
+        slot.next = now + kFirstDraw;
+        if (busy++ < kBusyMax) draw(now, i);
+        break;
+      case Slot::State::Asked:
+        choose(now, i);
+        break;
+      case Slot::State::Up:
+        slot.next = now + kReview;
+        break;
+      case Slot::State::Borrowed:
+        empty_slot(now, slot);
+        break;
+      case Slot::State::Finding:
+      case Slot::State::Calling:
+        break;
+    }
+  }
+}
+
+/// k = max(2, round(log2(N)/2)); it changes only when that moved by more than one.
+void Ring::resize_slots(Instant now) {
+  const std::size_t half_log = size_log2_256() / 2U;
+  const std::size_t k = slots_.size();
+  const std::size_t wanted = std::clamp((half_log + 128) / 256, kSlotsMin, kSlotsMax);
+  const bool grow = k < kSlotsMin || half_log > k * 256 + 192;
+  const bool shrink = k > kSlotsMin && half_log + 256 < k * 256;
+  if ((!grow || wanted <= k) && (!shrink || wanted >= k)) return;
+  while (slots_.size() > wanted) {
+    Slot& slot = slots_.back();
+    Link* link = slot.state == Slot::State::Up ? links_.find(slot.node) : nullptr;
+    if (link != nullptr) {
+      link->long_out = false;
+      send(slot.node, wire::Unlink{.distant = true});
+    } else if (slot.state == Slot::State::Calling && calls_.calling(slot.node)) {
+      calls_.forget(slot.node);
+      outputs_.emplace_back(Release{slot.node});
+      near_stale_ = true;
+    }
+    slots_.pop_back();
+  }
+  while (slots_.size() < wanted) {
+    Slot slot;
+    slot.next = now + kFirstDraw + up_to(kFirstDraw);
+    slots_.push_back(slot);
+  }
+}
+
+void Ring::draw(Instant now, std::size_t index) {
+  const std::uint32_t far = 63 * 256;
+  const std::uint32_t size = size_log2_256();
+  // Nearer than the near links nothing needs to be linked.
+  const std::uint32_t dense = 64 * 256 - size + log2_256(options_.near_per_side);
+  const std::uint32_t near = std::min(dense, far - 256);
+  const auto part = static_cast<std::uint32_t>(rng_->below(1024));
+  const auto k = static_cast<std::uint32_t>(slots_.size());
+  const std::uint32_t log =
+      near + (far - near) * (static_cast<std::uint32_t>(index) * 1024 + part) / (k * 1024);
+  const std::uint64_t reach = exp2_256(log);
+  const std::uint64_t at = rng_->below(2) == 0 ? id_.value + reach : id_.value - reach;
+
+  Slot& slot = slots_[index];
+  slot.state = Slot::State::Finding;
+  slot.tries = 0;
+  slot.others.clear();
+  Find request;
+  request.purpose = Purpose::Long;
+  request.mode = wire::ForwardMode::Closest;
+  for (std::size_t i = 0; i < 8; ++i) {
+    request.destination.bytes[i] = static_cast<std::byte>(at >> (56 - 8 * i));
+  }
+  request.context = index;
+  find(now, request, nullptr);
+}
+
+void Ring::long_found(Instant now, std::size_t index, const wire::Found& found) {
+  if (index >= slots_.size() || slots_[index].state != Slot::State::Finding) return;
+  Slot& slot = slots_[index];
+  slot.others = found.near_set;
+  // The one that was found comes first, then the others in any order: the stratum is wide.
+  std::erase(slot.others, found.node);
+  for (std::size_t i = slot.others.size(); i > 1; --i) {
+    std::swap(slot.others[i - 1], slot.others[rng_->below(i)]);
+  }
+  slot.others.insert(slot.others.begin(), found.node);
+  slot.state = Slot::State::Empty;
+  choose(now, index);
+}
+
+/// The next candidate of a slot: to be called, or to be asked where a session exists.
+void Ring::choose(Instant now, std::size_t index) {
+  Slot& slot = slots_[index];
+  const Link* borrowed = nullptr;
+  while (!slot.others.empty() && slot.tries < kTriesMax) {
+    const NodeId node = slot.others.front();
+    slot.others.erase(slot.others.begin());
+    const bool taken = std::any_of(slots_.begin(), slots_.end(), [&](const Slot& s) {
+      return &s != &slot && s.node == node && s.state != Slot::State::Empty;
+    });
+    if (node == self_ || taken || !directory_->contains(node) || calls_.resting(now, node)) {
+      continue;
+    }
+    Link* link = links_.find(node);
+    if (link != nullptr && link->established()) {
+      borrowed = link;
+      continue;
+    }
+    ++slot.tries;
+    slot.node = node;
+    if (link != nullptr) return long_up(now, *link);
+    call(now, node);
+    if (!calls_.calling(node)) continue;
+    slot.state = Slot::State::Calling;
+    return;
+  }
+  if (borrowed == nullptr || slot.tries > 0) return empty_slot(now, slot);
+  slot.node = borrowed->node;
+  slot.state = Slot::State::Borrowed;
+  slot.next = now + kReview + up_to(kReview);
+}
+
+/// A session came about: a slot that waited for it asks for the role.
+void Ring::long_up(Instant now, Link& link) {
+  for (Slot& slot : slots_) {
+    if (slot.node != link.node ||
+        (slot.state != Slot::State::Calling && slot.state != Slot::State::Empty)) {
+      continue;
+    }
+    slot.state = Slot::State::Asked;
+    slot.next = now + kAskAgain;
+    send(link.node, wire::LinkRequest{wire::LinkRole::Long});
+    return;
+  }
+}
+
+void Ring::long_gone(Instant now, const NodeId& node) {
+  for (std::size_t i = 0; i < slots_.size(); ++i) {
+    Slot& slot = slots_[i];
+    if (slot.node != node || slot.state == Slot::State::Empty ||
+        slot.state == Slot::State::Finding) {
+      continue;
+    }
+    const bool trying = slot.state == Slot::State::Calling || slot.state == Slot::State::Asked;
+    slot.node = {};
+    empty_slot(now, slot);
+    if (trying) {
+      choose(now, i);
+    } else {
+      slot.next = now + up_to(kFirstDraw);
+    }
+  }
+}
+
+void Ring::long_answer(Instant now, Link& link, const wire::LinkAnswer& frame) {
+  for (std::size_t i = 0; i < slots_.size(); ++i) {
+    Slot& slot = slots_[i];
+    if (slot.node != link.node || slot.state != Slot::State::Asked) continue;
+    if (frame.yes) {
+      link.long_out = true;
+      hold(link);
+      slot.state = Slot::State::Up;
+      slot.next = now + kReview;
+      slot.others = {};
+    } else {
+      slot.others.insert(slot.others.begin(), frame.alternatives.begin(), frame.alternatives.end());
+      slot.state = Slot::State::Empty;
+      choose(now, i);
+    }
+    return;
+  }
+  // The slot gave up waiting, and the peer must not believe otherwise.
+  if (frame.yes && !link.long_out) send(link.node, wire::Unlink{.distant = true});
+}
+
+void Ring::empty_slot(Instant now, Slot& slot) {
+  slot.state = Slot::State::Empty;
+  slot.next = now + kDrawAgain + up_to(kDrawAgain);
+}
+
+}  // namespace ipop::overlay
