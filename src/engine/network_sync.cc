@@ -31,8 +31,8 @@ std::uint64_t stamp_of(Instant at) {
 
 }  // namespace
 
-void Network::handle_frame(const Now& now, PeerHandle handle, SessionIndex session,
-                           const Endpoint& from, Bytes plaintext) {
+void Network::handle_frame(const Now& now, PeerHandle handle, SessionIndex session, const Way& from,
+                           Bytes plaintext) {
   Peer* peer = find_peer(handle);
   if (peer == nullptr || peer->doomed) return;
   if (!plaintext.empty()) {
@@ -52,7 +52,7 @@ void Network::handle_frame(const Now& now, PeerHandle handle, SessionIndex sessi
   pump(now);
 }
 
-void Network::dispatch(const Now& now, Peer& peer, SessionIndex session, const Endpoint& from,
+void Network::dispatch(const Now& now, Peer& peer, SessionIndex session, const Way& from,
                        const wire::Frame& frame) {
   const auto proof = peer.proofs.find(session);
   const bool accepted = proof != peer.proofs.end() && proof->second.theirs_accepted;
