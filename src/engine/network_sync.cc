@@ -108,6 +108,11 @@ void Network::dispatch(const Now& now, Peer& peer, SessionIndex session, const W
             mesh_.handle_peers(now.at, f);
           },
           [](const wire::Part&) {},
+          // Nobody relays yet.
+          [](const wire::RelayOpen&) {},
+          [](const wire::RelayOk&) {},
+          [](const wire::RelayNo&) {},
+          [](const wire::RelayClose&) {},
       },
       frame);
 }

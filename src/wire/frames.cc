@@ -1,6 +1,7 @@
 #include "wire/frames.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/check.h"
 #include "wire/candidate.h"
@@ -188,7 +189,12 @@ Result<Frame> parse_part(Reader& reader) {
 /// Writes one alternative of Frame after its type byte.
 class BodyWriter {
  public:
-  explicit BodyWriter(ByteVector& out) : writer_(out) {}
+  explicit BodyWriter(ByteVector& out) : out_(&out), writer_(out) {}
+
+  void operator()(const RelayOpen& f) { write_relay_frame(f, *out_); }
+  void operator()(const RelayOk& f) { write_relay_frame(f, *out_); }
+  void operator()(const RelayNo& f) { write_relay_frame(f, *out_); }
+  void operator()(const RelayClose& f) { write_relay_frame(f, *out_); }
 
   void operator()(const Ping& f) { ping(FrameType::Ping, f); }
   void operator()(const Pong& f) { ping(FrameType::Pong, f); }
@@ -274,8 +280,16 @@ class BodyWriter {
     writer_.le(f.epoch.value);
   }
 
+  ByteVector* out_;
   Writer writer_;
 };
+
+/// Of the frames that have a file of their own.
+template <class Some>
+Result<Frame> as_frame(Result<Some> parsed) {
+  if (!parsed) return std::unexpected(parsed.error());
+  return std::visit([](auto& frame) -> Frame { return std::move(frame); }, *parsed);
+}
 
 }  // namespace
 
@@ -284,6 +298,7 @@ Result<Frame> parse_frame(Bytes plaintext) {
   const auto type = reader.le<std::uint8_t>();
   if (!reader.ok()) return fail(Errc::Truncated, "empty frame");
   if (plaintext.size() > kMessageSizeMax) return fail(Errc::BadValue, "frame length");
+  if (is_relay_frame(type)) return as_frame(parse_relay_frame(plaintext));
   if (type < static_cast<std::uint8_t>(FrameType::Ping) ||
       type > static_cast<std::uint8_t>(FrameType::Part)) {
     return fail(Errc::BadValue, "frame type");

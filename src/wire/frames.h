@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/id.h"
 #include "wire/ids.h"
+#include "wire/relay_frames.h"
 
 /// Control frames: plaintext of a DATA packet whose first byte is below 0x40. One frame a packet,
 /// at most kFrameSizeMax bytes; a longer one travels as PARTs. Parsers are canonical: no trailing
@@ -133,8 +134,9 @@ struct Part {
   Bytes payload;  // borrowed
 };
 
-using Frame = std::variant<Ping, Pong, Proof, SecretFrame, StatementFrame, Recon, Observed, Peers,
-                           Bye, PathChallenge, PathResponse, Part>;
+using Frame =
+    std::variant<Ping, Pong, Proof, SecretFrame, StatementFrame, Recon, Observed, Peers, Bye,
+                 PathChallenge, PathResponse, Part, RelayOpen, RelayOk, RelayNo, RelayClose>;
 
 /// Views in the frame borrow from `plaintext`. Errors: Truncated, BadValue.
 Result<Frame> parse_frame(Bytes plaintext);

@@ -76,7 +76,7 @@ TEST_F(ProtocolPage, EveryStatementAndFrameIsWrittenAsOnThePage) {
     }
   }
   EXPECT_EQ(statements, 11U);
-  EXPECT_EQ(frames, 14U);
+  EXPECT_EQ(frames, 19U);
 }
 
 TEST_F(ProtocolPage, StatementsSayWhatTheTextSays) {
