@@ -261,7 +261,7 @@ TEST(Adversary, OnlyTheAddressThatWasAnsweredIsProvenByTheFirstPacket) {
   world.inject(kAttacker, alice, halted.proof);
   world.run_for(100ms);
   ASSERT_EQ(alice.status().members.size(), 1U) << "what was sent is genuine";
-  EXPECT_EQ(alice.snapshot().sessions.at(halted.at_responder).endpoint, std::nullopt);
+  EXPECT_EQ(alice.snapshot().sessions.at(halted.at_responder).way, std::nullopt);
 }
 
 TEST(Adversary, AMemberCannotGiveOutANetworkSecretOfItsOwn) {

@@ -24,6 +24,8 @@ using Epoch = StrongId<struct EpochTag>;
 using NetworkSlot = StrongId<struct NetworkSlotTag>;
 /// A peer of this daemon, over all its networks: never reused while the daemon runs, never sent.
 using PeerHandle = StrongId<struct PeerHandleTag>;
+/// Marks the packets of one relayed way on one session; chosen by who receives them, never 0.
+using RelayLabel = StrongId<struct RelayLabelTag>;
 
 }  // namespace ipop
 

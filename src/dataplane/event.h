@@ -3,28 +3,28 @@
 #include <cstdint>
 #include <variant>
 
-#include "base/address.h"
 #include "base/bytes.h"
 #include "base/id.h"
+#include "base/way.h"
 
 /// What a worker tells the control thread. Bounded, and never a reason to wait.
 namespace ipop::dataplane {
 
 /// A datagram that is not DATA: handshakes, and what other protocols share the port later.
 struct DatagramEvent {
-  Endpoint from;
+  Way from;
   ByteVector datagram;
 };
 /// An authenticated control frame (or keepalive: empty) on a known session.
 struct FrameEvent {
   SessionIndex session;
-  Endpoint from;
+  Way from;
   ByteVector plaintext;
 };
-/// First authenticated packet on a keypair, or one from an address that the snapshot does not name.
+/// First authenticated packet on a keypair, or one from a way that the snapshot does not name.
 struct ReceivedEvent {
   SessionIndex session;
-  Endpoint from;
+  Way from;
 };
 /// First IP packet sealed on a keypair, or first after a second of silence.
 struct IpSentEvent {

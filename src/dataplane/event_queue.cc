@@ -31,13 +31,13 @@ std::optional<Event> EventQueue::pop() {
   std::optional<Event> out;
   switch (notice.kind) {
     case Kind::Datagram:
-      out = DatagramEvent{notice.endpoint, to_vector(bytes)};
+      out = DatagramEvent{notice.way, to_vector(bytes)};
       break;
     case Kind::Frame:
-      out = FrameEvent{notice.session, notice.endpoint, to_vector(bytes)};
+      out = FrameEvent{notice.session, notice.way, to_vector(bytes)};
       break;
     case Kind::Received:
-      out = ReceivedEvent{notice.session, notice.endpoint};
+      out = ReceivedEvent{notice.session, notice.way};
       break;
     case Kind::IpSent:
       out = IpSentEvent{notice.session};
@@ -49,7 +49,7 @@ std::optional<Event> EventQueue::pop() {
       out = UnroutedEvent{notice.peer, to_vector(bytes)};
       break;
     case Kind::TooBig:
-      out = TooBigEvent{notice.endpoint};
+      out = TooBigEvent{notice.way.endpoint()};
       break;
   }
   ring_.pop();

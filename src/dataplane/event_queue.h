@@ -26,7 +26,7 @@ class EventQueue {
     Kind kind = Kind::Datagram;
     SessionIndex session;
     PeerHandle peer;
-    Endpoint endpoint;
+    Way way;
   };
 
   /// Worker: copies the event in. False, and nothing happened, when its kind's level is reached or

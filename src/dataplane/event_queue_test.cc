@@ -18,8 +18,7 @@ TEST(EventQueue, CarriesEveryKind) {
   EventQueue queue;
   EXPECT_FALSE(queue.pop().has_value());
   const ByteVector bytes = to_vector(as_bytes("payload"));
-  const EventQueue::Notice base{
-      .session = SessionIndex{5}, .peer = PeerHandle{6}, .endpoint = kFrom};
+  const EventQueue::Notice base{.session = SessionIndex{5}, .peer = PeerHandle{6}, .way = kFrom};
   for (const Kind kind : {Kind::Datagram, Kind::Frame, Kind::Received, Kind::IpSent, Kind::Limit,
                           Kind::Unrouted, Kind::TooBig}) {
     EventQueue::Notice notice = base;

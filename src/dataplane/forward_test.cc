@@ -62,7 +62,7 @@ class ForwardTest : public ::testing::Test {
     snapshot.peers.push_back({.peer = handle,
                               .network = kNetwork,
                               .send = keypair,
-                              .endpoint = person.endpoint,
+                              .way = person.endpoint,
                               .mtu = 1380,
                               .is_device = is_device});
     snapshot.sessions[keypair->local()] = {.keypair = keypair,
@@ -72,7 +72,7 @@ class ForwardTest : public ::testing::Test {
                                            .is_device = is_device,
                                            .source4 = person.ip4,
                                            .source6 = person.ip6,
-                                           .endpoint = person.endpoint};
+                                           .way = person.endpoint};
   }
   static void add_network(Snapshot& snapshot, const Person& self) {
     snapshot.networks.push_back({.slot = kNetwork,

@@ -3,8 +3,8 @@
 #include <memory>
 #include <optional>
 
-#include "base/address.h"
 #include "base/bytes.h"
+#include "base/way.h"
 #include "dataplane/slot_ring.h"
 
 namespace ipop::dataplane {
@@ -17,7 +17,7 @@ constexpr std::size_t owner_of_lane(std::uint8_t lane, std::size_t workers) {
 
 /// A datagram on its way from the worker it arrived at to the one that owns its lane.
 struct HandedOver {
-  Endpoint from;
+  Way from;
   std::uint8_t ecn = 0;
   MutableBytes datagram;  ///< valid until pop()
 };
@@ -30,7 +30,7 @@ class HandoverQueue {
   static constexpr std::size_t kSlotBytes = 2048;
 
   /// Copies the datagram in; false when the ring is full or it exceeds a slot.
-  bool push(const Endpoint& from, std::uint8_t ecn, Bytes datagram) {
+  bool push(const Way& from, std::uint8_t ecn, Bytes datagram) {
     return ring_.push({from, ecn}, datagram);
   }
   /// The oldest one.
@@ -44,7 +44,7 @@ class HandoverQueue {
 
  private:
   struct Notice {
-    Endpoint from;
+    Way from;
     std::uint8_t ecn = 0;
   };
   SlotRing<Notice, kSlots, kSlotBytes> ring_;

@@ -116,6 +116,7 @@ InboundAction handle_plaintext(const Snapshot& snapshot, const SessionEntry& ses
     case wire::PayloadKind::Ipv4:
     case wire::PayloadKind::Ipv6:
       return handle_ip(snapshot, session, header, outer, packet);
+    case wire::PayloadKind::Relayed:
     case wire::PayloadKind::Unknown:
       break;
   }
@@ -124,7 +125,7 @@ InboundAction handle_plaintext(const Snapshot& snapshot, const SessionEntry& ses
 
 }  // namespace
 
-InboundVerdict inbound(const Snapshot& snapshot, Instant now, const Endpoint& from, Ecn outer,
+InboundVerdict inbound(const Snapshot& snapshot, Instant now, const Way& from, Ecn outer,
                        MutableBytes& datagram) {
   if (datagram.size() == 0) return {.action = Dropped{Drop::BadHeader}};
   if (!wire::is_data(datagram)) return {.action = ToEngine{}};
@@ -142,7 +143,7 @@ InboundVerdict inbound(const Snapshot& snapshot, Instant now, const Endpoint& fr
 
   // From here on the packet is the peer's own, once, and unchanged.
   InboundVerdict out;
-  if (note_received(keypair, now) || from != session.endpoint) out.report = keypair.local();
+  if (note_received(keypair, now) || from != session.way) out.report = keypair.local();
   if (header->framing == wire::Framing::Stock) {
     note_stock_received(keypair.words(), now, !datagram.empty());
   }

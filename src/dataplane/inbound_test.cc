@@ -168,7 +168,7 @@ TEST(Inbound, FramesAndKeepalives) {
   for (unsigned first = 0; first < 256; ++first) {
     const ByteVector plaintext = {static_cast<std::byte>(first), std::byte{7}};
     const auto verdict = nodes.deliver(plaintext, packet);
-    if (first < 0x40) {
+    if (first < 0x40 && first != 0x10) {
       ASSERT_TRUE(std::holds_alternative<ControlFrame>(verdict.action)) << first;
       EXPECT_EQ(std::get<ControlFrame>(verdict.action).session, nodes.bob.index);
       EXPECT_TRUE(equal_bytes(packet->data(), plaintext));

@@ -76,7 +76,7 @@ SendReports note_sent(const PeerRoute& peer, Instant now, std::size_t bytes) {
           .rekey_limit = peer.send->take_rekey_report()};
 }
 
-bool can_send(const PeerRoute& peer) { return peer.send != nullptr && peer.endpoint; }
+bool can_send(const PeerRoute& peer) { return peer.send != nullptr && peer.way; }
 
 /// Seals a packet that is whole and may go. Requires: can_send(peer).
 OutboundVerdict seal_for(const PeerRoute& peer, const InnerPacket& inner, SenderId sender,
@@ -89,7 +89,7 @@ OutboundVerdict seal_for(const PeerRoute& peer, const InnerPacket& inner, Sender
     pad_for_stock(packet.data(), inner.size, peer.mtu);
   }
   if (!peer.send->seal(sender, flags, packet)) return Dropped{Drop::KeyExpired};
-  return SendDatagram{*peer.endpoint, inner.ecn, note_sent(peer, now, inner.size)};
+  return SendDatagram{peer.way->endpoint(), inner.ecn, note_sent(peer, now, inner.size)};
 }
 
 /// A packet that stands for many.
@@ -104,7 +104,7 @@ OutboundVerdict split(const NetworkEntry& network, const PeerRoute& peer, Instan
     first.size = packet.size();
     return refuse_too_big(network, peer, first, packet);
   }
-  return SendSegments{.to = *peer.endpoint,
+  return SendSegments{.to = peer.way->endpoint(),
                       .ecn = inner.ecn,
                       .reports = note_sent(peer, now, inner.size),
                       .segments = *segments,

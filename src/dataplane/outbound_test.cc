@@ -161,7 +161,7 @@ TEST(Outbound, WithoutSessionOrPathThePacketGoesToControlUnchanged) {
     if (has_path) {
       peer.send = nullptr;
     } else {
-      peer.endpoint.reset();
+      peer.way.reset();
     }
     const ByteVector original = ip_packet(nodes.alice_to_bob(), ByteVector(2000));
     const auto packet = packet_of(original);

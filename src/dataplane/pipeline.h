@@ -100,7 +100,7 @@ struct ToEngine {};
 using InboundAction = std::variant<WriteToTun, ForwardIp, ControlFrame, ToEngine, Dropped>;
 struct InboundVerdict {
   InboundAction action;
-  /// Set when the first authenticated packet came, or one from another endpoint than expected.
+  /// Set when the first authenticated packet came, or one by another way than expected.
   std::optional<SessionIndex> report;
   std::optional<SessionIndex> rekey_limit;  ///< report LimitEvent
 };
@@ -109,7 +109,7 @@ struct InboundVerdict {
 /// source is the sender's and the destination ours or a hosted device's or, from such a device,
 /// anybody's, trims to the inner length, merges the outer ECN mark (RFC 6040), clamps MSS. The
 /// thread that owns the datagram's lane.
-InboundVerdict inbound(const Snapshot& snapshot, Instant now, const Endpoint& from, Ecn outer,
+InboundVerdict inbound(const Snapshot& snapshot, Instant now, const Way& from, Ecn outer,
                        MutableBytes& datagram);
 
 /// Seals what a member sends to a device hosted here, or such a device to anybody, as outbound()

@@ -7,6 +7,7 @@
 
 #include "base/address.h"
 #include "base/id.h"
+#include "base/way.h"
 #include "dataplane/keypair.h"
 
 namespace ipop::dataplane {
@@ -16,9 +17,9 @@ struct PeerRoute {
   PeerHandle peer;
   NetworkSlot network;
   Keypair* send = nullptr;  ///< null: no proven session; packets go to control, which queues
-  std::optional<Endpoint> endpoint;  ///< of a proven path; null: as above
-  std::uint16_t mtu = 0;             ///< largest inner packet on this path
-  bool is_device = false;            ///< a stock device hosted here: others' packets go on to it
+  std::optional<Way> way;   ///< a proven one; null: as above
+  std::uint16_t mtu = 0;    ///< largest inner packet on this path
+  bool is_device = false;   ///< a stock device hosted here: others' packets go on to it
   PeerWords* words = nullptr;
 };
 
@@ -33,8 +34,7 @@ struct SessionEntry {
   /// that it hosts.
   std::optional<Ipv4> source4;
   Ipv6 source6;
-  std::optional<Endpoint>
-      endpoint;  ///< where its packets are expected from; another one is reported
+  std::optional<Way> way;  ///< by which its packets are expected; another one is reported
   PeerWords* words = nullptr;
 };
 

@@ -23,8 +23,8 @@ inline void narrow(Packet& packet, Bytes part) {
 }
 
 /// inbound() and Keypair::open() of a packet.
-inline InboundVerdict receive(const Snapshot& snapshot, Instant now, const Endpoint& from,
-                              Ecn outer, Packet& packet) {
+inline InboundVerdict receive(const Snapshot& snapshot, Instant now, const Way& from, Ecn outer,
+                              Packet& packet) {
   MutableBytes view = packet.data();
   auto verdict = inbound(snapshot, now, from, outer, view);
   narrow(packet, view);
@@ -124,7 +124,7 @@ class TwoNodes {
     node.snapshot.peers.push_back({.peer = kPeer,
                                    .network = kNetwork,
                                    .send = node.keypair.get(),
-                                   .endpoint = peer.endpoint,
+                                   .way = peer.endpoint,
                                    .mtu = options.mtu,
                                    .words = &node.words});
     node.snapshot.sessions[node.index] = {.keypair = node.keypair.get(),
@@ -133,7 +133,7 @@ class TwoNodes {
                                           .proven = options.proven,
                                           .source4 = peer.ip4,
                                           .source6 = peer.ip6,
-                                          .endpoint = peer.endpoint,
+                                          .way = peer.endpoint,
                                           .words = &node.words};
   }
 };

@@ -92,6 +92,12 @@ class Worker {
     Tun* tun = nullptr;
   };
 
+  /// How a datagram came here.
+  struct Arrival {
+    Way from;
+    std::uint8_t ecn = 0;  ///< of the outer header
+  };
+
   Tun* find_tun(NetworkSlot network) {
     for (std::size_t i = 0; i < tun_count_; ++i) {
       if (tuns_[i].network == network) return tuns_[i].tun;
@@ -174,7 +180,7 @@ class Worker {
     if (n == 0) return;
     drop(Drop::SendFailed, n - options_.udp->send(std::span(outgoing_).first(n)));
     while (const auto to = options_.udp->take_too_big()) {
-      push({.kind = EventQueue::Kind::TooBig, .endpoint = *to});
+      push({.kind = EventQueue::Kind::TooBig, .way = *to});
     }
   }
 
@@ -204,9 +210,9 @@ class Worker {
         rest = rest.subspan(datagram.size());
         const std::size_t owner = owner_of(datagram);
         if (owner == options_.index) {
-          handle_received(snapshot, now, meta_[i], datagram);
+          handle_received(snapshot, now, {meta_[i].from, meta_[i].ecn}, datagram);
         } else {
-          hand_over(owner, meta_[i], datagram);
+          hand_over(owner, {meta_[i].from, meta_[i].ecn}, datagram);
         }
       } while (!rest.empty());
     }
@@ -223,8 +229,9 @@ class Worker {
     return owner_of_lane(std::to_integer<std::uint8_t>(datagram[1]), options_.handover->workers());
   }
 
-  void hand_over(std::size_t owner, const ReceivedMeta& meta, Bytes datagram) {
-    if (options_.handover->between(options_.index, owner).push(meta.from, meta.ecn, datagram)) {
+  void hand_over(std::size_t owner, const Arrival& arrival, Bytes datagram) {
+    if (options_.handover->between(options_.index, owner)
+            .push(arrival.from, arrival.ecn, datagram)) {
       done_.handed |= 1U << owner;
     } else {
       drop(Drop::QueueFull);
@@ -246,11 +253,11 @@ class Worker {
     flush_outgoing();
   }
 
-  void handle_received(const Snapshot& snapshot, Instant now, const ReceivedMeta& meta,
+  void handle_received(const Snapshot& snapshot, Instant now, const Arrival& arrival,
                        MutableBytes datagram) {
-    const auto ecn = static_cast<Ecn>(meta.ecn & 3U);
-    const InboundVerdict verdict = inbound(snapshot, now, meta.from, ecn, datagram);
-    if (verdict.report) report_received(*verdict.report, meta.from);
+    const auto ecn = static_cast<Ecn>(arrival.ecn & 3U);
+    const InboundVerdict verdict = inbound(snapshot, now, arrival.from, ecn, datagram);
+    if (verdict.report) report_received(*verdict.report, arrival.from);
     if (verdict.rekey_limit) {
       push({.kind = EventQueue::Kind::Limit, .session = *verdict.rekey_limit});
     }
@@ -259,10 +266,10 @@ class Worker {
     } else if (const auto* onward = std::get_if<ForwardIp>(&verdict.action)) {
       pass_on(snapshot, now, *onward, datagram);
     } else if (const auto* frame = std::get_if<ControlFrame>(&verdict.action)) {
-      push({.kind = EventQueue::Kind::Frame, .session = frame->session, .endpoint = meta.from},
+      push({.kind = EventQueue::Kind::Frame, .session = frame->session, .way = arrival.from},
            datagram);
     } else if (std::holds_alternative<ToEngine>(verdict.action)) {
-      push({.kind = EventQueue::Kind::Datagram, .endpoint = meta.from}, datagram);
+      push({.kind = EventQueue::Kind::Datagram, .way = arrival.from}, datagram);
     } else {
       drop(std::get_if<Dropped>(&verdict.action)->reason);
     }
@@ -288,10 +295,10 @@ class Worker {
   }
 
   /// A peer that has moved sends many packets before control has seen the first: one report a run.
-  void report_received(SessionIndex session, const Endpoint& from) {
+  void report_received(SessionIndex session, const Way& from) {
     if (reported_ && reported_->session == session && reported_->from == from) return;
     reported_ = ReceivedEvent{session, from};
-    push({.kind = EventQueue::Kind::Received, .session = session, .endpoint = from});
+    push({.kind = EventQueue::Kind::Received, .session = session, .way = from});
   }
 
   void join_run(NetworkSlot network, const ReceivedPacket& packet) {

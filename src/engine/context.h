@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/random.h"
 #include "crypto/backends.h"
+#include "engine/door.h"
 #include "engine/output.h"
 #include "session/gate.h"
 #include "session/session.h"
@@ -20,6 +21,7 @@ struct Context {
   Logger* log;
   session::IndexTable indices;
   session::HandshakeGate gate;
+  IngressLimit ingress;
   std::uint16_t port = 0;                  ///< of the one UDP socket
   dataplane::SenderId workers = 1;         ///< that seal packets
   crypto::Backends backends;               ///< that keypairs are made with

@@ -138,7 +138,9 @@ bool DeviceHost::handle_initiation(const Now& now, const wire::Initiation& messa
   const session::Profile& profile = session::kStockProfile;
   const auto epoch = session::find_mac1_epoch(profile, side_, message.mac1_input, message.mac1);
   if (!epoch) return false;
-  if (!may_enter(*ctx_, now, profile, side_.keys.public_key, message, from)) return true;
+  auto admission = admit_initiation(*ctx_, now, profile, side_.keys.public_key, message, from);
+  if (admission.answer) ctx_->outputs.emplace_back(Transmit{from, std::move(*admission.answer)});
+  if (!admission.enters) return true;
   auto received = session::consume_initiation(profile, side_, message, *epoch);
   if (!received) return true;
   const auto it = by_key_.find(received->noise.remote());
@@ -300,13 +302,14 @@ void DeviceHost::add_to_snapshot(NetworkSlot slot, std::uint16_t mtu_max,
     dataplane::PeerRoute route{.peer = handle, .network = slot, .is_device = true};
     if (link.online()) {
       route.send = link.sending();
-      route.endpoint = link.endpoint();
+      if (link.endpoint()) route.way = *link.endpoint();
     }
     route.mtu = hosted->mtu != 0 ? std::min(hosted->mtu, mtu_max) : mtu_max;
     route.words = hosted->words.get();
     snapshot.peers.push_back(route);
     entry.routes[hosted->device.v4] = index;
     entry.routes[hosted->device.v6] = index;
+    const auto way = link.endpoint() ? std::optional<Way>(*link.endpoint()) : std::nullopt;
     for (const auto& [local, keypair] : link.pairs()) {
       snapshot.sessions.emplace(local, dataplane::SessionEntry{.keypair = keypair.get(),
                                                                .peer = handle,
@@ -315,7 +318,7 @@ void DeviceHost::add_to_snapshot(NetworkSlot slot, std::uint16_t mtu_max,
                                                                .is_device = true,
                                                                .source4 = hosted->device.v4,
                                                                .source6 = hosted->device.v6,
-                                                               .endpoint = link.endpoint(),
+                                                               .way = way,
                                                                .words = hosted->words.get()});
     }
   }

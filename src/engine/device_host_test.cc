@@ -195,7 +195,7 @@ TEST_F(DeviceHostTest, PhoneCalls) {
   const auto shown = snapshot();
   ASSERT_EQ(shown.peers.size(), 1U);
   EXPECT_TRUE(shown.peers[0].is_device);
-  EXPECT_EQ(shown.peers[0].endpoint, at_);
+  EXPECT_EQ(shown.peers[0].way, at_);
   EXPECT_EQ(shown.networks[0].routes.at(*Ipv4::parse("10.83.0.9")), 0U);
   ASSERT_EQ(shown.sessions.size(), 1U);
   EXPECT_TRUE(shown.sessions.begin()->second.proven);

@@ -1,25 +1,78 @@
 #include "engine/door.h"
 
-namespace ipop::engine {
+#include <algorithm>
 
-bool may_enter(Context& context, const Now& now, const session::Profile& profile,
-               const TunnelKey& own, const wire::Initiation& message, const Endpoint& from) {
-  switch (context.gate.admit(now.at, from, message.mac2, message.mac2_input)) {
+#include "engine/context.h"
+
+namespace ipop::engine {
+namespace {
+
+constexpr double kIngressRate = 5;
+constexpr double kIngressBurst = 10;
+constexpr double kNodeRate = 20;
+constexpr double kNodeBurst = 20;
+
+/// What a cookie is bound to: the address, or one that stands for the member that it came through
+/// (in 100::/64, which RFC 6666 keeps free of anybody; the gate tells /64s apart).
+Endpoint origin_of(const Way& from) {
+  if (from.is_direct()) return from.endpoint();
+  Ipv6 origin;
+  origin.bytes[0] = std::byte{1};
+  const std::uint32_t ingress = from.is_relay() ? from.hop().value : UINT32_MAX;
+  for (std::size_t i = 0; i < 4; ++i)
+    origin.bytes[4 + i] = static_cast<std::byte>(ingress >> 8 * i);
+  return {origin, 1};
+}
+
+PeerHandle ingress_of(const Way& from) {
+  return from.is_relay() ? from.hop() : PeerHandle{UINT32_MAX};
+}
+
+}  // namespace
+
+bool IngressLimit::Bucket::take(Instant now, double rate, double burst) {
+  if (at == Instant::min()) {
+    tokens = burst;
+  } else {
+    const double seconds = std::chrono::duration<double>(std::max(Duration(0), now - at)).count();
+    tokens = std::min(burst, tokens + rate * seconds);
+  }
+  at = now;
+  if (tokens < 1) return false;
+  tokens -= 1;
+  return true;
+}
+
+bool IngressLimit::Bucket::is_full(Instant now) const {
+  return now - at >= std::chrono::seconds(static_cast<int>(kIngressBurst / kIngressRate));
+}
+
+bool IngressLimit::admit(Instant now, PeerHandle ingress) {
+  std::erase_if(by_ingress_, [&](const auto& entry) { return entry.second.is_full(now); });
+  // The one's own first: who is over it takes nothing from the others.
+  return by_ingress_[ingress].take(now, kIngressRate, kIngressBurst) &&
+         all_.take(now, kNodeRate, kNodeBurst);
+}
+
+Admission admit_initiation(Context& context, const Now& now, const session::Profile& profile,
+                           const TunnelKey& own, const wire::Initiation& message, const Way& from) {
+  if (!from.is_direct() && !context.ingress.admit(now.at, ingress_of(from))) return {};
+  const Endpoint origin = origin_of(from);
+  switch (context.gate.admit(now.at, origin, message.mac2, message.mac2_input)) {
     case session::HandshakeGate::Verdict::Pass:
-      return true;
+      return {.enters = true, .answer = {}};
     case session::HandshakeGate::Verdict::Drop:
       break;
     case session::HandshakeGate::Verdict::ReplyCookie: {
       ByteVector out;
-      wire::write_cookie_reply(
-          profile.shape,
-          context.gate.make_cookie_reply(now.at, profile, message.sender, own, message.mac1, from),
-          out);
-      context.outputs.emplace_back(Transmit{from, std::move(out)});
-      break;
+      wire::write_cookie_reply(profile.shape,
+                               context.gate.make_cookie_reply(now.at, profile, message.sender, own,
+                                                              message.mac1, origin),
+                               out);
+      return {.enters = false, .answer = std::move(out)};
     }
   }
-  return false;
+  return {};
 }
 
 }  // namespace ipop::engine

@@ -257,7 +257,7 @@ std::vector<Prefix4> Engine::pools() const {
 
 /// Demultiplexing of what is not DATA (PROTOCOL 21); unauthenticated, so nothing but counters and
 /// the handshake gate may change.
-void Engine::handle_datagram(const Now& now, const Endpoint& from, Bytes datagram) {
+void Engine::handle_datagram(const Now& now, const Way& from, Bytes datagram) {
   if (datagram.empty()) return;
   PeerHandle peer;
   switch (std::to_integer<std::uint8_t>(datagram[0])) {
@@ -270,10 +270,11 @@ void Engine::handle_datagram(const Now& now, const Endpoint& from, Bytes datagra
       return;
     }
     case wire::kStockTypeInitiation: {
+      if (!from.is_direct()) return;  // a device has an address
       const auto message = wire::parse_initiation(wire::kStockShape, datagram);
       if (!message) return;
       for (auto& [slot, network] : networks_) {
-        if (network->devices().handle_initiation(now, *message, from)) return;
+        if (network->devices().handle_initiation(now, *message, from.endpoint())) return;
       }
       return;
     }

@@ -85,7 +85,7 @@ class Engine {
   const std::map<NetworkSlot, std::unique_ptr<Network>>& networks() const { return networks_; }
 
  private:
-  void handle_datagram(const Now& now, const Endpoint& from, Bytes datagram);
+  void handle_datagram(const Now& now, const Way& from, Bytes datagram);
   Network* owner(PeerHandle peer) const;
   Network* owner_of_session(SessionIndex session, PeerHandle& peer) const;
   Outcome<Network*> find(std::string_view name) const;

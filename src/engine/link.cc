@@ -7,7 +7,28 @@
 
 namespace ipop::engine {
 Link::Link(const session::Session::Options& options, const Context& ctx)
-    : session_(options), paths_(*options.rng), ctx_(&ctx) {}
+    : session_(options),
+      // Both ends compare the same two keys, so that one follows.
+      paths_(*options.rng, options.remote < options.local->keys.public_key
+                               ? nat::PathSet::Role::Follows
+                               : nat::PathSet::Role::Leads),
+      ctx_(&ctx) {}
+
+void Link::add_way(const Now& now, const Way& way) {
+  paths_.add_hint(way);
+  if (control_pair()) paths_.probe(now.at, way);
+  pump(now);
+}
+
+void Link::remove_way(const Now& now, const Way& way) {
+  paths_.remove(now.at, way);
+  pump(now);
+}
+
+std::optional<Endpoint> Link::endpoint() const {
+  const auto active = paths_.active();
+  return active && active->is_direct() ? std::optional(active->endpoint()) : std::nullopt;
+}
 
 void Link::connect(const Now& now) {
   session_.connect(now);
@@ -31,7 +52,7 @@ void Link::reset(const Now& now) {
 }
 
 Result<void> Link::respond(const Now& now, session::ReceivedInitiation initiation,
-                           const Endpoint& from) {
+                           const Way& from) {
   responding_to_ = from;
   auto result = session_.respond(now, std::move(initiation));
   pump(now);
@@ -39,8 +60,7 @@ Result<void> Link::respond(const Now& now, session::ReceivedInitiation initiatio
   return result;
 }
 
-Result<void> Link::handle_response(const Now& now, const wire::Response& message,
-                                   const Endpoint& from) {
+Result<void> Link::handle_response(const Now& now, const wire::Response& message, const Way& from) {
   auto result = session_.handle_response(now, message);
   if (result) {
     note_received(now.at);
@@ -56,7 +76,7 @@ Result<void> Link::handle_cookie_reply(const Now& now, const wire::CookieReply& 
   return result;
 }
 
-void Link::handle_received(const Now& now, SessionIndex local, const Endpoint& from) {
+void Link::handle_received(const Now& now, SessionIndex local, const Way& from) {
   const auto it = pairs_.find(local);
   if (it == pairs_.end()) return;
   Pair& pair = it->second;
@@ -88,7 +108,7 @@ void Link::handle_limit(const Now& now, SessionIndex local) {
   pump(now);
 }
 
-void Link::handle_path_challenge(const Now& now, SessionIndex local, const Endpoint& from,
+void Link::handle_path_challenge(const Now& now, SessionIndex local, const Way& from,
                                  const wire::PathChallenge& frame) {
   const auto it = pairs_.find(local);
   if (it == pairs_.end()) return;
@@ -206,7 +226,7 @@ void Link::pump_session() {
     auto output = session_.poll_output();
     std::visit(Overload{
                    [&](session::Session::SendInitiation& o) {
-                     for (const Endpoint& to : paths_.destinations()) {
+                     for (const Way& to : paths_.destinations()) {
                        outputs_.emplace_back(Send{to, o.datagram});
                      }
                    },
@@ -250,7 +270,7 @@ void Link::pump_paths() {
                    [&](const nat::PathSet::ActiveChanged& o) {
                      // With no path left the keys are given up as well: a fresh handshake to every
                      // known address finds the peer, or does not.
-                     if (!o.endpoint) session_.reset();
+                     if (!o.way) session_.reset();
                      outputs_.emplace_back(Changed{});
                    },
                    [&](const nat::PathSet::WaitUntil& o) {

@@ -30,7 +30,7 @@ class Link {
   static constexpr int kKeepaliveTries = 3;
 
   struct Send {
-    Endpoint to;
+    Way to;
     ByteVector datagram;
   };
   /// Control frames may be sent on this pair from now on; the owner sends its PROOF.
@@ -58,22 +58,26 @@ class Link {
   Link(const Link&) = delete;
   Link& operator=(const Link&) = delete;
 
-  void add_hint(const Endpoint& endpoint) { paths_.add_hint(endpoint); }
+  void add_hint(const Way& way) { paths_.add_hint(way); }
+  /// A way that came into being (a relay opened): where there is a session it is proven at once,
+  /// else it is one more to call on.
+  void add_way(const Now& now, const Way& way);
+  /// It is no more.
+  void remove_way(const Now& now, const Way& way);
   void connect(const Now& now);
   void stop_connecting(const Now& now);
   void handshake_now(const Now& now);
   /// Drops all keys and proven paths.
   void reset(const Now& now);
 
-  Result<void> respond(const Now& now, session::ReceivedInitiation initiation,
-                       const Endpoint& from);
-  Result<void> handle_response(const Now& now, const wire::Response& message, const Endpoint& from);
+  Result<void> respond(const Now& now, session::ReceivedInitiation initiation, const Way& from);
+  Result<void> handle_response(const Now& now, const wire::Response& message, const Way& from);
   Result<void> handle_cookie_reply(const Now& now, const wire::CookieReply& message);
   /// An authenticated packet of the peer came in on this pair, from there.
-  void handle_received(const Now& now, SessionIndex local, const Endpoint& from);
+  void handle_received(const Now& now, SessionIndex local, const Way& from);
   void handle_ip_sent(const Now& now, SessionIndex local);
   void handle_limit(const Now& now, SessionIndex local);
-  void handle_path_challenge(const Now& now, SessionIndex local, const Endpoint& from,
+  void handle_path_challenge(const Now& now, SessionIndex local, const Way& from,
                              const wire::PathChallenge& frame);
   void handle_path_response(const Now& now, const wire::PathResponse& frame);
   void handle_ping_sent(const Now& now);
@@ -95,7 +99,11 @@ class Link {
 
   bool online() const { return session_.sending_on().has_value() && paths_.active().has_value(); }
   const TunnelKey& remote() const { return session_.remote(); }
-  std::optional<Endpoint> endpoint() const { return paths_.active(); }
+  /// By which data goes out.
+  std::optional<Way> way() const { return paths_.active(); }
+  /// The address, where that is a direct one: for what is about addresses (path MTU, what others
+  /// are told, status).
+  std::optional<Endpoint> endpoint() const;
   std::optional<Duration> rtt() const { return paths_.rtt(); }
   /// Since the last authenticated packet; nullopt: there was none.
   std::optional<Duration> silence(Instant now) const;
@@ -107,8 +115,8 @@ class Link {
     Epoch epoch;
     bool usable = false;
     bool proven = false;
-    std::optional<Endpoint> answered_to;  ///< where our response went; proves that path
-    std::optional<Endpoint> heard_from;
+    std::optional<Way> answered_to;  ///< where our response went; proves that path
+    std::optional<Way> heard_from;
   };
   const std::map<SessionIndex, Pair>& pairs() const { return pairs_; }
   /// Keypairs that ended, for the next publication to carry away.
@@ -128,7 +136,7 @@ class Link {
   session::Session session_;
   nat::PathSet paths_;
   std::map<SessionIndex, Pair> pairs_;
-  std::optional<Endpoint> responding_to_;
+  std::optional<Way> responding_to_;
   std::vector<std::unique_ptr<dataplane::Keypair>> garbage_;
   std::uint32_t next_message_ = 1;
   const Context* ctx_;

@@ -129,13 +129,13 @@ class Network {
 
   // --- events ---
   /// True when the mac1 is ours (whatever came of it).
-  bool handle_initiation(const Now& now, const wire::Initiation& message, const Endpoint& from);
+  bool handle_initiation(const Now& now, const wire::Initiation& message, const Way& from);
   void handle_response(const Now& now, PeerHandle peer, const wire::Response& message,
-                       const Endpoint& from);
+                       const Way& from);
   void handle_cookie_reply(const Now& now, PeerHandle peer, const wire::CookieReply& message);
-  void handle_frame(const Now& now, PeerHandle peer, SessionIndex session, const Endpoint& from,
+  void handle_frame(const Now& now, PeerHandle peer, SessionIndex session, const Way& from,
                     Bytes plaintext);
-  void handle_received(const Now& now, PeerHandle peer, SessionIndex session, const Endpoint& from);
+  void handle_received(const Now& now, PeerHandle peer, SessionIndex session, const Way& from);
   void handle_ip_sent(const Now& now, PeerHandle peer, SessionIndex session);
   void handle_limit(const Now& now, PeerHandle peer, SessionIndex session);
   void handle_unrouted(const Now& now, PeerHandle peer, ByteVector packet);
@@ -249,15 +249,22 @@ class Network {
   bool pump_link(const Now& now, Peer& peer);
   bool pump_mesh(const Now& now);
   void note_online(const Now& now, Peer& peer);
+  void note_direct(const Now& now, Peer& peer);
+  void note_no_longer_direct(const Now& now, Peer& peer);
   void note_candidates(Peer& peer, const std::vector<Endpoint>& endpoints);
   void send_own_candidates(Peer& peer);
   void flush_queue(const Now& now, Peer& peer);
-  void transmit(const Endpoint& to, ByteVector datagram);
   bool is_acceptable(const Endpoint& endpoint) const;
   std::vector<Endpoint> own_candidates() const;
   std::optional<Endpoint> endpoint_for_strangers() const;
   void refresh_local_side();
   void set_epochs();
+
+  // network_relay.cc
+  void transmit(Peer& peer, const Way& way, ByteVector datagram);
+  void answer_unknown(const Way& from, ByteVector datagram);
+  void send_through(const Way& relay, Bytes datagram);
+  void send_routed(Peer& peer, ByteVector datagram);
 
   // network_proof.cc
   bool may_ask(const Now& now, SessionIndex session, Peer& peer);
@@ -272,7 +279,7 @@ class Network {
   void proof_timeouts(const Now& now, Peer& peer);
 
   // network_sync.cc
-  void dispatch(const Now& now, Peer& peer, SessionIndex session, const Endpoint& from,
+  void dispatch(const Now& now, Peer& peer, SessionIndex session, const Way& from,
                 const wire::Frame& frame);
   void handle_statements(const Now& now, std::span<const Bytes> statements, const Peer* from);
   void publish_statements(const Now& now, const std::vector<ByteVector>& statements);

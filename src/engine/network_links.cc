@@ -2,6 +2,7 @@
 // links and mesh ask for.
 
 #include <algorithm>
+#include <utility>
 
 #include "engine/door.h"
 #include "engine/network.h"
@@ -24,17 +25,17 @@ bool is_mac1_ours(const wire::Mac& mac, Bytes input, const session::EpochKeys& e
 
 }  // namespace
 
-bool Network::handle_initiation(const Now& now, const wire::Initiation& message,
-                                const Endpoint& from) {
+bool Network::handle_initiation(const Now& now, const wire::Initiation& message, const Way& from) {
   if (!up_ || local_.epochs.empty() || state_ == State::Out) return false;
   const auto epoch =
       std::find_if(local_.epochs.begin(), local_.epochs.end(), [&](const session::EpochKeys& e) {
         return is_mac1_ours(message.mac1, message.mac1_input, e, local_.keys.public_key);
       });
   if (epoch == local_.epochs.end()) return false;
-  if (!may_enter(*ctx_, now, session::kNativeProfile, local_.keys.public_key, message, from)) {
-    return true;
-  }
+  auto admission =
+      admit_initiation(*ctx_, now, session::kNativeProfile, local_.keys.public_key, message, from);
+  if (admission.answer) answer_unknown(from, std::move(*admission.answer));
+  if (!admission.enters) return true;
   auto received =
       session::consume_initiation(session::kNativeProfile, local_, message, epoch->epoch);
   if (!received) return true;
@@ -58,8 +59,10 @@ bool Network::handle_initiation(const Now& now, const wire::Initiation& message,
 }
 
 void Network::handle_response(const Now& now, PeerHandle handle, const wire::Response& message,
-                              const Endpoint& from) {
-  if (devices_.handle_response(now, handle, message, from)) return pump(now);
+                              const Way& from) {
+  if (from.is_direct() && devices_.handle_response(now, handle, message, from.endpoint())) {
+    return pump(now);
+  }
   Peer* peer = find_peer(handle);
   if (peer == nullptr) return;
   static_cast<void>(peer->link->handle_response(now, message, from));
@@ -76,8 +79,10 @@ void Network::handle_cookie_reply(const Now& now, PeerHandle handle,
 }
 
 void Network::handle_received(const Now& now, PeerHandle handle, SessionIndex session,
-                              const Endpoint& from) {
-  if (devices_.handle_received(now, handle, session, from)) return pump(now);
+                              const Way& from) {
+  if (from.is_direct() && devices_.handle_received(now, handle, session, from.endpoint())) {
+    return pump(now);
+  }
   Peer* peer = find_peer(handle);
   if (peer == nullptr) return;
   peer->link->handle_received(now, session, from);
@@ -211,7 +216,7 @@ bool Network::pump_link(const Now& now, Peer& peer) {
   for (bool more = true; more;) {
     auto output = peer.link->poll_output();
     std::visit(Overload{
-                   [&](Link::Send& o) { transmit(o.to, std::move(o.datagram)); },
+                   [&](Link::Send& o) { transmit(peer, o.to, std::move(o.datagram)); },
                    [&](Link::PairUsable& o) {
                      PairProof proof;
                      proof.since = now.at;
@@ -256,7 +261,7 @@ bool Network::pump_mesh(const Now& now) {
                    },
                    [&](overlay::FullMesh::Rest& o) {
                      Peer* peer = find_peer(o.node);
-                     if (peer != nullptr) peer->link->stop_connecting(now);
+                     if (peer != nullptr && !peer->link->online()) peer->link->stop_connecting(now);
                    },
                    [&](overlay::FullMesh::Tell& o) {
                      Peer* peer = find_peer(o.to);
@@ -277,23 +282,40 @@ bool Network::pump_mesh(const Now& now) {
 void Network::note_online(const Now& now, Peer& peer) {
   const bool online = peer.link->online() && peer.proven;
   if (online) {
-    ctx_->outputs.emplace_back(QueryPathMtu{*peer.link->endpoint()});
-    if (peer.node) {
-      mesh_.handle_connected(now.at, *peer.node, *peer.link->endpoint(), peer.candidates);
-      if (peers_store_at_ == Instant::max()) { peers_store_at_ = now.at + kPeersStoreDelay; }
-    }
+    note_direct(now, peer);
     if (!peer.was_online) {
       peer.link->connect(now);  // both ends want it: either rekeys in time
-      peer.link->send(wire::Observed{*peer.link->endpoint()});
       send_own_candidates(peer);
-      log(LogLevel::Info, "connected to " + peer.link->endpoint()->to_string());
+      log(LogLevel::Info, "connected to " + peer.link->way()->to_string());
     }
     flush_queue(now, peer);
   } else if (peer.was_online) {
-    if (peer.node) mesh_.handle_disconnected(now.at, *peer.node);
+    note_no_longer_direct(now, peer);
+    if (peer.node) mesh_.want(now.at, *peer.node);
     log(LogLevel::Info, "lost a connection");
   }
   peer.was_online = online;
+}
+
+/// A direct path is what others are told of, what is kept on disk, and what has an MTU of its own.
+/// A member that is only reached through others counts as not connected there, so that its
+/// addresses go on being called.
+void Network::note_direct(const Now& now, Peer& peer) {
+  const auto endpoint = peer.link->endpoint();
+  if (!endpoint) return note_no_longer_direct(now, peer);
+  ctx_->outputs.emplace_back(QueryPathMtu{*endpoint});
+  if (peer.node) {
+    mesh_.handle_connected(now.at, *peer.node, *endpoint, peer.candidates);
+    if (peers_store_at_ == Instant::max()) { peers_store_at_ = now.at + kPeersStoreDelay; }
+  }
+  if (!peer.was_direct) peer.link->send(wire::Observed{*endpoint});
+  peer.was_direct = true;
+}
+
+void Network::note_no_longer_direct(const Now& now, Peer& peer) {
+  if (!std::exchange(peer.was_direct, false)) return;
+  peer.mtu = 0;
+  if (peer.node) mesh_.handle_disconnected(now.at, *peer.node);
 }
 
 void Network::note_candidates(Peer& peer, const std::vector<Endpoint>& endpoints) {
@@ -313,18 +335,16 @@ void Network::send_own_candidates(Peer& peer) {
 
 void Network::flush_queue(const Now& now, Peer& peer) {
   dataplane::Keypair* keypair = peer.link->sending();
-  const auto to = peer.link->endpoint();
+  const auto to = peer.link->way();
   if (keypair == nullptr || !to) return;
   while (!peer.queue.empty()) {
     Peer::Queued queued = std::move(peer.queue.front());
     peer.queue.pop_front();
     if (queued.at + Peer::kQueuedFor <= now.at) continue;
-    if (auto sealed = keypair->seal_control(queued.packet)) transmit(*to, std::move(*sealed));
+    if (auto sealed = keypair->seal_control(queued.packet)) {
+      transmit(peer, *to, std::move(*sealed));
+    }
   }
-}
-
-void Network::transmit(const Endpoint& to, ByteVector datagram) {
-  ctx_->outputs.emplace_back(Transmit{to, std::move(datagram)});
 }
 
 /// Addresses that must not be called: our own overlay's (the tunnel would carry itself), and such

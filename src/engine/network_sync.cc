@@ -32,8 +32,8 @@ std::uint64_t stamp_of(Instant at) {
 
 }  // namespace
 
-void Network::handle_frame(const Now& now, PeerHandle handle, SessionIndex session,
-                           const Endpoint& from, Bytes plaintext) {
+void Network::handle_frame(const Now& now, PeerHandle handle, SessionIndex session, const Way& from,
+                           Bytes plaintext) {
   Peer* peer = find_peer(handle);
   if (peer == nullptr || peer->doomed) return;
   if (!plaintext.empty()) {
@@ -53,7 +53,7 @@ void Network::handle_frame(const Now& now, PeerHandle handle, SessionIndex sessi
   pump(now);
 }
 
-void Network::dispatch(const Now& now, Peer& peer, SessionIndex session, const Endpoint& from,
+void Network::dispatch(const Now& now, Peer& peer, SessionIndex session, const Way& from,
                        const wire::Frame& frame) {
   const auto proof = peer.proofs.find(session);
   const bool accepted = proof != peer.proofs.end() && proof->second.theirs_accepted;
@@ -112,7 +112,7 @@ void Network::dispatch(const Now& now, Peer& peer, SessionIndex session, const E
             mesh_.handle_peers(now.at, f);
           },
           [](const wire::Part&) {},
-          // The ring's frames: nobody sends them before the engine drives overlay::Ring.
+          // The ring's and the relays' frames.
           [](const auto&) {},
       },
       frame);

@@ -80,8 +80,9 @@ Outcome<InviteMade> Network::invite(const Now& now, const InviteOptions& options
   // One place is kept for another member, so that the inviter may be off.
   std::vector<wire::InviteHost> others;
   for (const auto& [handle, peer] : peers_) {
-    if (peer->link->online() && peer->proven) {
-      others.push_back({peer->link->remote(), *peer->link->endpoint()});
+    const auto endpoint = peer->link->endpoint();
+    if (endpoint && peer->link->online() && peer->proven) {
+      others.push_back({peer->link->remote(), *endpoint});
     }
   }
   const std::size_t own_max = wire::kInviteHostsMax - (others.empty() ? 0 : 1);

@@ -105,7 +105,7 @@ void Network::add_to_snapshot(dataplane::Snapshot& snapshot) const {
       route.network = slot_;
       if (peer.proven && peer.link->online()) {
         route.send = peer.link->sending();
-        route.endpoint = peer.link->endpoint();
+        route.way = peer.link->way();
       }
       route.mtu = peer.mtu != 0 ? peer.mtu : kInterfaceMtu;
       route.words = peer.words.get();
@@ -130,7 +130,7 @@ void Network::add_to_snapshot(dataplane::Snapshot& snapshot) const {
         entry.source4 = m->v4;
         entry.source6 = m->v6;
       }
-      if (pair.usable) entry.endpoint = peer->link->endpoint();
+      if (pair.usable) entry.way = peer->link->way();
       entry.words = peer->words.get();
       snapshot.sessions.emplace(index, entry);
     }

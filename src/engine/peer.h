@@ -36,6 +36,7 @@ struct Peer {
   bool proven = false;               ///< a PROOF was accepted at least once
   bool knows_our_chain = false;      ///< short PROOFs will do
   bool was_online = false;
+  bool was_direct = false;           ///< others were told of its address
   bool doomed = false;               ///< to be removed when the present event is dealt with
   std::vector<Endpoint> candidates;  ///< the peer's own, as it named them
   Instant since{};                   ///< when this object was made

@@ -3,30 +3,64 @@
 #include <algorithm>
 
 namespace ipop::nat {
+namespace {
 
-void PathSet::add_hint(const Endpoint& endpoint) {
-  if (endpoint.port != 0 && !endpoint.address.is_unspecified()) find_or_add(endpoint);
+/// Between two challenges to an active path that the peer has left for another one.
+constexpr Duration kProbeElsewhere = std::chrono::seconds(1);
+
+}  // namespace
+
+void PathSet::add_hint(const Way& way) {
+  if (way.is_direct() && (way.endpoint().port == 0 || way.endpoint().address.is_unspecified())) {
+    return;
+  }
+  if (find(way) != nullptr) return;
+  find_or_add(way);
+  if (way.is_direct()) seek_pause_ = kUpgradePauseMin;
 }
 
-void PathSet::handle_received(Instant now, const Endpoint& from) {
+void PathSet::probe(Instant now, const Way& way) {
+  Path& path = find_or_add(way);
+  if (path.proven || path.token) return;
+  path.misses = 0;
+  challenge(now, path);
+}
+
+void PathSet::remove(Instant now, const Way& way) {
+  Path* path = find(way);
+  if (path == nullptr) return;
+  lose(now, *path);
+  std::erase_if(paths_, [&](const Path& p) { return p.way == way; });
+}
+
+void PathSet::handle_received(Instant now, const Way& from) {
   Path& path = find_or_add(from);
   path.last_received = now;
-  if (!path.proven && !path.token) {
-    path.misses = 0;
-    challenge(now, path);
+  if (!path.proven) return probe(now, from);
+  Path* current = find_active();
+  if (current == nullptr || current == &path) return;
+  elsewhere_at_ = now;
+  if (role_ == Role::Follows && from.is_relay() && active_->is_relay()) {
+    activate(now, from);
+  } else if (current->challenged_at + kProbeElsewhere <= now) {
+    // The peer has left our path. What it sends there does not show that ours still works, so ask.
+    suspect_active(now);
   }
 }
 
-void PathSet::handle_proven(Instant now, const Endpoint& endpoint) {
-  Path& path = find_or_add(endpoint);
+void PathSet::handle_proven(Instant now, const Way& way) {
+  Path& path = find_or_add(way);
   path.proven = true;
   path.misses = 0;
   path.token.reset();
   path.last_received = now;
   // A path that a handshake has just proven is the freshest knowledge there is: take it when there
-  // is none, or when the present one is under suspicion.
-  const Path* current = active_ ? find(*active_) : nullptr;
-  if (current == nullptr || current->misses > 0) activate(endpoint);
+  // is none or only a worse kind, or when the present one of the same kind is under suspicion.
+  const Path* current = find_active();
+  if (current == nullptr || way.kind() < active_->kind() ||
+      (way.kind() == active_->kind() && current->misses > 0)) {
+    activate(now, way);
+  }
 }
 
 void PathSet::handle_response(Instant now, const Token& token) {
@@ -39,18 +73,20 @@ void PathSet::handle_response(Instant now, const Token& token) {
   const Duration sample = now - it->challenged_at;
   it->rtt = it->rtt ? *it->rtt * 7 / 8 + sample / 8 : sample;
   received_ = std::max(received_, now);
-  const bool roamed = !it->proven;
+  const bool roamed = !it->proven && it->way.is_direct();
   it->proven = true;
-  if (active_ == it->endpoint) {
+  if (active_ == it->way) {
     handle_traffic(now, sent_, received_);
     return;
   }
-  const Path* current = active_ ? find(*active_) : nullptr;
-  // The peer itself started to send from there (an address change): follow it. A merely probed
-  // alternative takes over only from a path that stopped answering.
-  if (current == nullptr || current->misses > 0 ||
-      (roamed && it->last_received > current->last_received)) {
-    activate(it->endpoint);
+  const Path* current = find_active();
+  if (current == nullptr || it->way.kind() < active_->kind()) {
+    activate(now, it->way);
+  } else if (it->way.kind() == active_->kind() &&
+             (current->misses > 0 || (roamed && it->last_received > current->last_received))) {
+    // The peer itself started to send from there (an address change): follow it. A merely probed
+    // alternative takes over only from a path that stopped answering.
+    activate(now, it->way);
   }
 }
 
@@ -58,7 +94,10 @@ void PathSet::handle_traffic(Instant now, Instant sent, Instant received) {
   sent_ = std::max(sent_, sent);
   received_ = std::max(received_, received);
   if (!active_) return;
-  if (Path* path = find(*active_)) path->last_received = std::max(path->last_received, received);
+  Path* path = find_active();
+  if (path != nullptr && !hears_elsewhere(now)) {
+    path->last_received = std::max(path->last_received, received);
+  }
   const bool flowing = sent_ > now - std::chrono::seconds(1) && sent_ <= now;
   probe_at_ = Instant::max();
   if (!flowing) return;
@@ -71,7 +110,7 @@ void PathSet::handle_traffic(Instant now, Instant sent, Instant received) {
 }
 
 void PathSet::suspect_active(Instant now) {
-  Path* path = active_ ? find(*active_) : nullptr;
+  Path* path = find_active();
   if (path != nullptr && !path->token) challenge(now, *path);
 }
 
@@ -91,6 +130,27 @@ void PathSet::handle_timeout(Instant now) {
     }
   }
   if (probe_at_ <= now) handle_traffic(now, sent_, received_);
+  seek_better(now);
+}
+
+/// Direct addresses that are not proven get one challenge each. Also the peer's side does it, which
+/// is what opens a NAT; what hears a challenge answers with its own.
+void PathSet::seek_better(Instant now) {
+  if (!active_ || active_->is_direct() || now < sought_at_ + seek_pause_) return;
+  sought_at_ = now;
+  // Up to a fifth more, so that many links do not do it in step.
+  const auto spread = static_cast<std::uint64_t>(seek_pause_.count() / 5);
+  seek_pause_ = std::min(seek_pause_ * 2, kUpgradePauseMax) +
+                Duration(static_cast<std::int64_t>(rng_->below(spread)));
+  for (Path& p : paths_) {
+    if (p.proven || p.token || !p.way.is_direct()) continue;
+    p.misses = kMissesMax - 1;
+    challenge(now, p);
+  }
+}
+
+bool PathSet::hears_elsewhere(Instant now) const {
+  return elsewhere_at_ > now - std::chrono::seconds(1);
 }
 
 PathSet::Output PathSet::poll_output() {
@@ -103,27 +163,30 @@ PathSet::Output PathSet::poll_output() {
   for (const Path& p : paths_) {
     if (p.token) at = std::min(at, p.challenged_at + kChallengeTimeout);
   }
+  if (active_ && !active_->is_direct()) at = std::min(at, sought_at_ + seek_pause_);
   return WaitUntil{at};
 }
 
 std::optional<Duration> PathSet::rtt() const {
   for (const Path& p : paths_) {
-    if (active_ == p.endpoint) return p.rtt;
+    if (active_ == p.way) return p.rtt;
   }
   return std::nullopt;
 }
 
 void PathSet::set_rtt(Duration sample) {
-  Path* path = active_ ? find(*active_) : nullptr;
+  Path* path = find_active();
   if (path != nullptr) path->rtt = path->rtt ? *path->rtt * 7 / 8 + sample / 8 : sample;
 }
 
-std::vector<Endpoint> PathSet::destinations() const {
-  std::vector<Endpoint> out;
+std::vector<Way> PathSet::destinations() const {
+  std::vector<Way> out;
   if (active_) out.push_back(*active_);
   for (const bool proven : {true, false}) {
-    for (const Path& p : paths_) {
-      if (p.proven == proven && active_ != p.endpoint) out.push_back(p.endpoint);
+    for (const Way::Kind kind : {Way::Kind::Direct, Way::Kind::Relay, Way::Kind::Routed}) {
+      for (const Path& p : paths_) {
+        if (p.proven == proven && p.way.kind() == kind && active_ != p.way) out.push_back(p.way);
+      }
     }
   }
   return out;
@@ -140,26 +203,27 @@ void PathSet::reset() {
   probe_at_ = Instant::max();
 }
 
-PathSet::Path* PathSet::find(const Endpoint& endpoint) {
-  const auto it = std::find_if(paths_.begin(), paths_.end(),
-                               [&](const Path& p) { return p.endpoint == endpoint; });
+PathSet::Path* PathSet::find(const Way& way) {
+  const auto it =
+      std::find_if(paths_.begin(), paths_.end(), [&](const Path& p) { return p.way == way; });
   return it == paths_.end() ? nullptr : &*it;
 }
 
-PathSet::Path& PathSet::find_or_add(const Endpoint& endpoint) {
-  if (Path* known = find(endpoint)) return *known;
+PathSet::Path& PathSet::find_or_add(const Way& way) {
+  if (Path* known = find(way)) return *known;
   if (paths_.size() >= kPathsMax) {
     // The least recently heard one goes that neither carries data nor is proven, else any but the
-    // active one: a peer that names many addresses cannot make us hold more.
+    // active one: a peer that names many addresses cannot make us hold more, nor push out a relay.
     const auto worth = [&](const Path& p) {
-      return std::pair(active_ == p.endpoint ? 2 : (p.proven ? 1 : 0), p.last_received);
+      const int rank = active_ == p.way ? 3 : p.proven ? 2 : p.way.is_direct() ? 0 : 1;
+      return std::pair(rank, p.last_received);
     };
     paths_.erase(std::min_element(paths_.begin(), paths_.end(), [&](const Path& a, const Path& b) {
       return worth(a) < worth(b);
     }));
   }
   Path path;
-  path.endpoint = endpoint;
+  path.way = way;
   paths_.push_back(path);
   return paths_.back();
 }
@@ -169,27 +233,34 @@ void PathSet::challenge(Instant now, Path& path) {
   rng_->fill(token);
   path.token = token;
   path.challenged_at = now;
-  outputs_.emplace_back(SendChallenge{path.endpoint, token});
+  outputs_.emplace_back(SendChallenge{path.way, token});
 }
 
-void PathSet::activate(const Endpoint& endpoint) {
-  active_ = endpoint;
-  outputs_.emplace_back(ActiveChanged{endpoint});
+void PathSet::activate(Instant now, const Way& way) {
+  active_ = way;
+  elsewhere_at_ = Instant::min();
+  sought_at_ = now;
+  seek_pause_ = kUpgradePauseMin;
+  outputs_.emplace_back(ActiveChanged{way});
 }
 
 void PathSet::lose(Instant now, Path& path) {
-  const bool was_active = active_ == path.endpoint;
+  const bool was_active = active_ == path.way;
   path.proven = false;
   path.misses = 0;
   if (!was_active) return;
   active_.reset();
   Path* best = nullptr;
+  const auto is_better = [](const Path& a, const Path& b) {
+    if (a.way.kind() != b.way.kind()) return a.way.kind() < b.way.kind();
+    return a.last_received > b.last_received;
+  };
   for (Path& p : paths_) {
-    if (p.proven && (best == nullptr || p.last_received > best->last_received)) best = &p;
+    if (p.proven && (best == nullptr || is_better(p, *best))) best = &p;
   }
   if (best != nullptr) {
-    activate(best->endpoint);
-    challenge(now, *best);  // it may be as dead as the first
+    activate(now, best->way);
+    if (!best->token) challenge(now, *best);  // it may be as dead as the first
   } else {
     probe_at_ = Instant::max();
     outputs_.emplace_back(ActiveChanged{});

@@ -5,21 +5,25 @@
 #include <variant>
 #include <vector>
 
-#include "base/address.h"
 #include "base/random.h"
 #include "base/time.h"
+#include "base/way.h"
 
 namespace ipop::nat {
 
-/// The addresses at which one peer may be reached, which of them are proven, and which one carries
-/// data. A session does not notice when its path changes.
+/// The ways by which one peer may be reached, which of them are proven, and which one carries data.
+/// A session does not notice when its path changes.
 ///
 ///   hinted --authenticated packet from it--> candidate --challenge answered--> proven --> active
 ///   active --no answer to 3 challenges 300 ms apart while data flows--> suspect: the next proven
 ///   path takes over; with none left the peer has no path and `lost` is reported.
 ///
 /// A packet from a new address only makes it a candidate (PROTOCOL 18): data moves there after
-/// PATH_CHALLENGE / PATH_RESPONSE. No I/O, no clock; drain poll_output() after each handle_*().
+/// PATH_CHALLENGE / PATH_RESPONSE. Of proven paths a direct one carries data before a relayed one,
+/// and that before a routed one: a better kind takes over as soon as it is proven, a worse one when
+/// the better is lost. While nothing better than a relay is there, the direct addresses that are
+/// known are challenged again and again, from every second on to every half minute. No I/O, no
+/// clock; drain poll_output() after each handle_*().
 class PathSet {
  public:
   using Token = std::array<std::byte, 8>;
@@ -28,30 +32,42 @@ class PathSet {
   static constexpr int kMissesMax = 3;
   /// Silence on an active path, while data flows, after which it is probed.
   static constexpr Duration kSilence = std::chrono::milliseconds(500);
+  /// Between two rounds of challenges to direct addresses, while none of them works.
+  static constexpr Duration kUpgradePauseMin = std::chrono::seconds(1);
+  static constexpr Duration kUpgradePauseMax = std::chrono::seconds(30);
 
-  /// PATH_CHALLENGE to this address, at most one outstanding per path.
+  /// PATH_CHALLENGE on this way, at most one outstanding per path.
   struct SendChallenge {
-    Endpoint to;
+    Way to;
     Token token;
   };
   /// The path that carries data from now on; nullopt: none is left.
   struct ActiveChanged {
-    std::optional<Endpoint> endpoint;
+    std::optional<Way> way;
   };
   struct WaitUntil {
     Instant at;
   };
   using Output = std::variant<SendChallenge, ActiveChanged, WaitUntil>;
 
-  explicit PathSet(Rng& rng) : rng_(&rng) {}
+  /// Of two relays that work, either end may choose another; the end that follows takes the one
+  /// that it hears the other on. Two that followed would change places for ever.
+  enum class Role : std::uint8_t { Leads, Follows };
 
-  /// An address somebody named (invite, PEERS, the peer's own list): called, but trusted with
-  /// nothing. The oldest unproven hint makes room when the set is full.
-  void add_hint(const Endpoint& endpoint);
-  /// An authenticated packet came from `from`.
-  void handle_received(Instant now, const Endpoint& from);
-  /// The handshake proved that what we send to `endpoint` arrives at the peer.
-  void handle_proven(Instant now, const Endpoint& endpoint);
+  explicit PathSet(Rng& rng, Role role = Role::Leads) : rng_(&rng), role_(role) {}
+
+  /// A way somebody named (invite, PEERS, the peer's own list, a relay that opened): called, but
+  /// trusted with nothing. The oldest unproven hint makes room when the set is full.
+  void add_hint(const Way& way);
+  /// Challenges a way that is not proven yet, adding it where needed. Requires: there is a session
+  /// to do so.
+  void probe(Instant now, const Way& way);
+  /// The way is no more (a relay closed it).
+  void remove(Instant now, const Way& way);
+  /// An authenticated packet came from `from`, which is not where the active path leads.
+  void handle_received(Instant now, const Way& from);
+  /// The handshake proved that what we send on `way` arrives at the peer.
+  void handle_proven(Instant now, const Way& way);
   void handle_response(Instant now, const Token& token);
   /// Data went out at `sent`, the last authenticated packet of the peer came at `received`: whether
   /// the active path needs watching. The owner calls it when traffic (re)starts and on timeouts.
@@ -61,18 +77,19 @@ class PathSet {
   void handle_timeout(Instant now);
   Output poll_output();
 
-  std::optional<Endpoint> active() const { return active_; }
+  std::optional<Way> active() const { return active_; }
   /// Smoothed round trip of the active path; nullopt before the first challenge was answered.
   std::optional<Duration> rtt() const;
   void set_rtt(Duration sample);
-  /// Where to send an initiation: the active path, then proven, then hinted addresses.
-  std::vector<Endpoint> destinations() const;
-  /// Forgets which paths are proven (the session was reset), keeps the addresses as hints.
+  /// Where to send an initiation: the active path, then proven, then hinted ones, better kinds
+  /// first.
+  std::vector<Way> destinations() const;
+  /// Forgets which paths are proven (the session was reset), keeps the ways as hints.
   void reset();
 
  private:
   struct Path {
-    Endpoint endpoint;
+    Way way;
     bool proven = false;
     Instant last_received{};
     std::optional<Token> token;  ///< of the challenge that is outstanding
@@ -81,18 +98,25 @@ class PathSet {
     std::optional<Duration> rtt;
   };
 
-  Path* find(const Endpoint& endpoint);
-  Path& find_or_add(const Endpoint& endpoint);
+  Path* find(const Way& way);
+  Path* find_active() { return active_ ? find(*active_) : nullptr; }
+  Path& find_or_add(const Way& way);
   void challenge(Instant now, Path& path);
-  void activate(const Endpoint& endpoint);
+  void activate(Instant now, const Way& way);
   void lose(Instant now, Path& path);
+  void seek_better(Instant now);
+  bool hears_elsewhere(Instant now) const;
 
   Rng* rng_;
+  Role role_;
   std::vector<Path> paths_;
-  std::optional<Endpoint> active_;
+  std::optional<Way> active_;
   Instant sent_ = Instant::min();
   Instant received_ = Instant::min();
+  Instant elsewhere_at_ = Instant::min();  ///< last packet on a proven path that is not the active
   Instant probe_at_ = Instant::max();
+  Instant sought_at_ = Instant::min();  ///< last round of challenges to direct addresses
+  Duration seek_pause_ = kUpgradePauseMin;
   std::vector<Output> outputs_;
 };
 

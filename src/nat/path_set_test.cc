@@ -2,20 +2,25 @@
 
 #include <gtest/gtest.h>
 
+#include <functional>
+
 namespace ipop::nat {
 namespace {
 
 using namespace std::chrono_literals;
 
-Endpoint endpoint(std::uint32_t n) { return {Ipv4{0xc6120000U + n}, 4000}; }
+Way endpoint(std::uint32_t n) { return Endpoint{Ipv4{0xc6120000U + n}, 4000}; }
+Way relay(std::uint32_t n) { return Way::relay(PeerHandle{n}, RelayLabel{n + 1000}); }
 
 /// A path set, its clock, and what it said.
 struct Bench {
+  explicit Bench(PathSet::Role role = PathSet::Role::Leads) : paths(rng, role) {}
+
   SeededRng rng{1};
-  PathSet paths{rng};
+  PathSet paths;
   Instant now{1h};
   std::vector<PathSet::SendChallenge> challenges;
-  std::vector<std::optional<Endpoint>> actives;
+  std::vector<std::optional<Way>> actives;
   Instant wait = Instant::max();
 
   void drain() {
@@ -27,7 +32,7 @@ struct Bench {
       }
       if (const auto* c = std::get_if<PathSet::SendChallenge>(&output)) challenges.push_back(*c);
       if (const auto* a = std::get_if<PathSet::ActiveChanged>(&output)) {
-        actives.push_back(a->endpoint);
+        actives.push_back(a->way);
       }
     }
   }
@@ -100,7 +105,7 @@ TEST(PathSet, WithoutAnotherPathTheLossIsReported) {
   b.run_for(2s);
   ASSERT_EQ(b.actives.size(), 2U);
   EXPECT_EQ(b.actives[1], std::nullopt);
-  EXPECT_EQ(b.paths.destinations(), std::vector{endpoint(1)});  // kept as a hint
+  EXPECT_EQ(b.paths.destinations(), std::vector<Way>{endpoint(1)});  // kept as a hint
 }
 
 TEST(PathSet, OneWayTrafficIsProbedWithoutSpinning) {
@@ -125,11 +130,127 @@ TEST(PathSet, ManyHintsNeverPushOutTheActivePath) {
   Bench b;
   b.paths.handle_proven(b.now, endpoint(1));
   for (std::uint32_t i = 2; i < 100; ++i) b.paths.add_hint(endpoint(i));
-  b.paths.add_hint({Ipv4{}, 7});
-  b.paths.add_hint({Ipv4{1}, 0});
+  b.paths.add_hint(Endpoint{Ipv4{}, 7});
+  b.paths.add_hint(Endpoint{Ipv4{1}, 0});
   b.drain();
   EXPECT_EQ(b.paths.destinations().size(), PathSet::kPathsMax);
   EXPECT_EQ(b.paths.destinations().front(), endpoint(1));
+}
+
+// Answers every challenge of `b` that the world lets through, until time has passed.
+void run_answering(Bench& b, Duration time, const std::function<bool(const Way&)>& works) {
+  const Instant end = b.now + time;
+  std::size_t seen = b.challenges.size();
+  while (b.now < end) {
+    for (; seen < b.challenges.size(); ++seen) {
+      if (!works(b.challenges[seen].to)) continue;
+      b.paths.handle_response(b.now, b.challenges[seen].token);
+      b.drain();
+    }
+    b.run_for(20ms);
+  }
+}
+
+TEST(PathSet, AProvenDirectPathTakesOverFromARelayAndThatFromRouting) {
+  Bench b;
+  b.paths.handle_proven(b.now, Way::routed());
+  b.paths.handle_proven(b.now, relay(1));
+  b.drain();
+  EXPECT_EQ(b.paths.active(), relay(1));
+  b.paths.handle_received(b.now, endpoint(1));
+  b.drain();
+  EXPECT_EQ(b.paths.active(), relay(1));  // a packet from there proves nothing
+  b.paths.handle_response(b.now, b.challenges.back().token);
+  b.drain();
+  EXPECT_EQ(b.paths.active(), endpoint(1));
+  EXPECT_EQ(b.paths.destinations(), (std::vector<Way>{endpoint(1), relay(1), Way::routed()}));
+}
+
+TEST(PathSet, AWorseKindTakesOverOnlyWhenTheBetterOneIsLost) {
+  Bench b;
+  b.paths.handle_proven(b.now, endpoint(1));
+  b.paths.suspect_active(b.now);
+  b.drain();
+  b.run_for(400ms);  // one miss: suspect
+  b.paths.handle_proven(b.now, relay(1));
+  b.paths.probe(b.now, relay(2));
+  b.drain();
+  b.paths.handle_response(b.now, b.challenges.back().token);
+  b.drain();
+  EXPECT_EQ(b.paths.active(), endpoint(1));
+  b.run_for(2s);
+  ASSERT_TRUE(b.paths.active().has_value());
+  EXPECT_TRUE(b.paths.active()->is_relay());
+}
+
+TEST(PathSet, WhileARelayCarriesDirectAddressesAreTriedLessAndLessOften) {
+  Bench b;
+  b.paths.add_hint(endpoint(1));
+  b.paths.handle_proven(b.now, relay(1));
+  b.drain();
+  run_answering(b, 10min, [](const Way& way) { return way.is_relay(); });
+  const auto tries = b.challenges.size();
+  EXPECT_GE(tries, 20U);
+  EXPECT_LE(tries, 30U);
+  EXPECT_EQ(b.paths.active(), relay(1));
+  run_answering(b, 40s, [](const Way&) { return true; });
+  EXPECT_EQ(b.paths.active(), endpoint(1));
+  const auto before = b.challenges.size();
+  b.run_for(10min);
+  EXPECT_EQ(b.challenges.size(), before) << "with a direct path there is nothing to look for";
+}
+
+TEST(PathSet, ARelayThatClosesHandsOverToTheWarmOne) {
+  Bench b;
+  b.paths.handle_proven(b.now, relay(1));
+  b.paths.handle_proven(b.now, relay(2));
+  b.drain();
+  EXPECT_EQ(b.paths.active(), relay(1));
+  b.paths.remove(b.now, relay(1));
+  b.drain();
+  EXPECT_EQ(b.paths.active(), relay(2));
+  EXPECT_EQ(b.paths.destinations(), std::vector<Way>{relay(2)});
+  b.paths.remove(b.now, relay(2));
+  b.drain();
+  EXPECT_EQ(b.paths.active(), std::nullopt);
+  EXPECT_TRUE(b.paths.destinations().empty());
+}
+
+// A peer whose way to us through one relay died goes to another one. Its packets there must not
+// keep us on the dead one, although they show that it lives.
+TEST(PathSet, APeerHeardElsewhereDoesNotKeepADeadPathAlive) {
+  Bench b;
+  b.paths.handle_proven(b.now, relay(1));
+  b.paths.handle_proven(b.now, relay(2));
+  b.drain();
+  for (int i = 0; i < 30; ++i) {
+    b.paths.handle_received(b.now, relay(2));
+    b.paths.handle_traffic(b.now, b.now, b.now);
+    b.drain();
+    b.run_for(100ms);
+  }
+  EXPECT_EQ(b.paths.active(), relay(2));
+}
+
+TEST(PathSet, OfTwoRelaysTheFollowerTakesTheLeadersAndTheLeaderKeepsIts) {
+  for (const auto role : {PathSet::Role::Leads, PathSet::Role::Follows}) {
+    Bench b(role);
+    b.paths.handle_proven(b.now, relay(1));
+    b.paths.handle_proven(b.now, relay(2));
+    b.drain();
+    b.paths.handle_received(b.now, relay(2));
+    b.drain();
+    run_answering(b, 3s, [](const Way&) { return true; });
+    EXPECT_EQ(b.paths.active(), relay(role == PathSet::Role::Follows ? 2 : 1));
+  }
+}
+
+TEST(PathSet, ManyAddressesPushOutNoRelay) {
+  Bench b;
+  b.paths.add_hint(relay(1));
+  for (std::uint32_t i = 1; i < 100; ++i) b.paths.add_hint(endpoint(i));
+  EXPECT_EQ(b.paths.destinations().size(), PathSet::kPathsMax);
+  EXPECT_EQ(b.paths.destinations().back(), relay(1));
 }
 
 }  // namespace

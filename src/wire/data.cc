@@ -62,10 +62,36 @@ std::size_t stock_padded_size(std::size_t size, std::size_t mtu) {
 PayloadKind payload_kind(Bytes plaintext) {
   if (plaintext.empty()) return PayloadKind::Keepalive;
   const auto first = std::to_integer<unsigned>(plaintext[0]);
+  if (plaintext[0] == kTypeRelayed) return PayloadKind::Relayed;
   if (first < 0x40) return PayloadKind::Control;
   if (first >> 4U == 4) return PayloadKind::Ipv4;
   if (first >> 4U == 6) return PayloadKind::Ipv6;
   return PayloadKind::Unknown;
+}
+
+Result<Relayed> parse_relayed(Bytes plaintext) {
+  Reader reader(plaintext);
+  const auto type = reader.le<std::uint8_t>();
+  Relayed out;
+  out.label.value = reader.le<std::uint32_t>();
+  if (!reader.ok() || reader.remaining() == 0) return fail(Errc::Truncated, "relayed datagram");
+  if (std::byte{type} != kTypeRelayed) return fail(Errc::BadValue, "relayed type");
+  if (out.label.value == 0) return fail(Errc::BadValue, "relay label");
+  out.datagram = reader.rest();
+  return out;
+}
+
+void write_relayed_header(RelayLabel label, MutableBytes out) {
+  check(out.size() >= kRelayedHeaderSize);
+  out[0] = kTypeRelayed;
+  for (std::size_t i = 0; i < 4; ++i) out[1 + i] = static_cast<std::byte>(label.value >> (8 * i));
+}
+
+ByteVector relayed_payload(RelayLabel label, Bytes datagram) {
+  ByteVector out(kRelayedHeaderSize + datagram.size());
+  write_relayed_header(label, out);
+  copy_bytes(MutableBytes(out).subspan(kRelayedHeaderSize), datagram);
+  return out;
 }
 
 }  // namespace ipop::wire

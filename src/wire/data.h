@@ -40,8 +40,28 @@ bool is_data(Bytes datagram);
 /// the path takes.
 std::size_t stock_padded_size(std::size_t size, std::size_t mtu);
 
-/// First byte of a plaintext: 0x4_ and 0x6_ are IP, below 0x40 control frames; empty = keepalive.
-enum class PayloadKind : std::uint8_t { Keepalive, Control, Ipv4, Ipv6, Unknown };
+/// First byte of a plaintext: 0x4_ and 0x6_ are IP, 0x10 a relayed datagram, others below 0x40
+/// control frames; empty = keepalive.
+enum class PayloadKind : std::uint8_t { Keepalive, Control, Relayed, Ipv4, Ipv6, Unknown };
 PayloadKind payload_kind(Bytes plaintext);
+
+/// A datagram on its way through a relay, as the plaintext of a session with that relay:
+/// u8 type=0x10 | u32 label | datagram. The label is the one by which the receiver of the plaintext
+/// knows the way.
+inline constexpr std::byte kTypeRelayed{0x10};
+inline constexpr std::size_t kRelayedHeaderSize = 5;
+/// What a relay adds to a datagram on each leg.
+inline constexpr std::size_t kRelayOverhead = kDataOverhead + kRelayedHeaderSize;
+
+struct Relayed {
+  RelayLabel label;
+  Bytes datagram;  // borrowed
+};
+/// Errors: Truncated (no label, or no datagram behind it), BadValue (type, label 0).
+Result<Relayed> parse_relayed(Bytes plaintext);
+/// Requires: out.size() >= 5.
+void write_relayed_header(RelayLabel label, MutableBytes out);
+/// Header and datagram in a vector of their own.
+ByteVector relayed_payload(RelayLabel label, Bytes datagram);
 
 }  // namespace ipop::wire

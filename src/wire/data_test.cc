@@ -102,12 +102,32 @@ TEST(Data, FirstByteTellsThePayload) {
   EXPECT_EQ(payload_kind({}), PayloadKind::Keepalive);
   for (unsigned v = 0; v < 256; ++v) {
     const ByteVector payload{static_cast<std::byte>(v), std::byte{0}};
-    const auto expected = v < 0x40                ? PayloadKind::Control
+    const auto expected = v == 0x10               ? PayloadKind::Relayed
+                          : v < 0x40              ? PayloadKind::Control
                           : v >= 0x40 && v < 0x50 ? PayloadKind::Ipv4
                           : v >= 0x60 && v < 0x70 ? PayloadKind::Ipv6
                                                   : PayloadKind::Unknown;
     EXPECT_EQ(payload_kind(payload), expected) << v;
   }
+}
+
+TEST(Relayed, HasTheBytesOfTheTable) {
+  const ByteVector inner = *from_hex("c40102");
+  const ByteVector bytes = relayed_payload(RelayLabel{0x04030201}, inner);
+  EXPECT_EQ(to_hex(bytes), "1001020304c40102");
+  EXPECT_EQ(payload_kind(bytes), PayloadKind::Relayed);
+  const auto relayed = parse_relayed(bytes);
+  ASSERT_TRUE(relayed);
+  EXPECT_EQ(relayed->label, RelayLabel{0x04030201});
+  EXPECT_EQ(to_hex(relayed->datagram), "c40102");
+}
+
+TEST(Relayed, RefusesWhatIsCutEmptyOrUnlabelled) {
+  EXPECT_EQ(parse_relayed({}).error().code, Errc::Truncated);
+  EXPECT_EQ(parse_relayed(*from_hex("10010203")).error().code, Errc::Truncated);
+  EXPECT_EQ(parse_relayed(*from_hex("1001020304")).error().code, Errc::Truncated);
+  EXPECT_EQ(parse_relayed(*from_hex("1000000000c4")).error().code, Errc::BadValue);
+  EXPECT_EQ(parse_relayed(*from_hex("1101000000c4")).error().code, Errc::BadValue);
 }
 
 }  // namespace

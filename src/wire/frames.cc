@@ -1,6 +1,7 @@
 #include "wire/frames.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/check.h"
 #include "wire/candidate.h"
@@ -218,13 +219,18 @@ Result<Frame> widened(Result<Some> part) {
 /// Writes one alternative of Frame after its type byte.
 class BodyWriter {
  public:
-  explicit BodyWriter(ByteVector& out) : writer_(out), out_(&out) {}
+  explicit BodyWriter(ByteVector& out) : out_(&out), writer_(out) {}
 
-  /// The ring's frames are written beside their layouts.
-  template <class RingFrameAlternative>
-    requires requires(const RingFrameAlternative& f, ByteVector& o) { write_ring_frame(f, o); }
-  void operator()(const RingFrameAlternative& f) {
+  /// The ring's and the relays' frames are written beside their layouts.
+  template <class Other>
+    requires requires(const Other& f, ByteVector& o) { write_ring_frame(f, o); }
+  void operator()(const Other& f) {
     write_ring_frame(f, *out_);
+  }
+  template <class Other>
+    requires requires(const Other& f, ByteVector& o) { write_relay_frame(f, o); }
+  void operator()(const Other& f) {
+    write_relay_frame(f, *out_);
   }
 
   void operator()(const Ping& f) { ping(FrameType::Ping, f); }
@@ -323,8 +329,8 @@ class BodyWriter {
     writer_.le(f.epoch.value);
   }
 
-  Writer writer_;
   ByteVector* out_;
+  Writer writer_;
 };
 
 }  // namespace
@@ -334,6 +340,7 @@ Result<Frame> parse_frame(Bytes plaintext) {
   const auto type = reader.le<std::uint8_t>();
   if (!reader.ok()) return fail(Errc::Truncated, "empty frame");
   if (plaintext.size() > kMessageSizeMax) return fail(Errc::BadValue, "frame length");
+  if (is_relay_frame(type)) return widened(parse_relay_frame(plaintext));
   switch (static_cast<FrameType>(type)) {
     case FrameType::Ping:
       return parse_ping<Ping>(reader);

@@ -9,6 +9,7 @@
 #include "base/id.h"
 #include "wire/frame_type.h"
 #include "wire/ids.h"
+#include "wire/relay_frames.h"
 #include "wire/ring_frames.h"
 
 /// Control frames: plaintext of a DATA packet whose first byte is below 0x40. One frame a packet,
@@ -137,7 +138,8 @@ struct Part {
 using Frame =
     std::variant<Ping, Pong, Proof, SecretFrame, StatementFrame, Recon, ReconRanges, Observed,
                  Peers, Bye, PathChallenge, PathResponse, Part, Neighbours, LinkRequest, LinkAnswer,
-                 Unlink, Forward, ForwardAck, ForwardReply, Gone, ProbeRequest, ProbeResult, Merge>;
+                 Unlink, Forward, ForwardAck, ForwardReply, Gone, ProbeRequest, ProbeResult, Merge,
+                 RelayOpen, RelayOk, RelayNo, RelayClose>;
 
 /// Views in the frame borrow from `plaintext`. Errors: Truncated, BadValue.
 Result<Frame> parse_frame(Bytes plaintext);

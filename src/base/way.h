@@ -1,0 +1,87 @@
+#pragma once
+
+#include <compare>
+#include <cstdint>
+#include <functional>
+#include <string>
+
+#include "base/address.h"
+#include "base/check.h"
+#include "base/id.h"
+
+namespace ipop {
+
+/// How a datagram gets to a peer, or came from it. Which peer is said beside it.
+///
+///  * Direct: a UDP address.
+///  * Relay: through the session with another member, the hop, both legs of which are direct; one
+///    hop only. The label is the one that we put on packets that we send on the hop's session, also
+///    where the way is that of a received packet: answering on the way it came by works.
+///  * Routed: through the overlay, from member to member, by the peer's node id. For handshakes,
+///    proofs and the first packets; never used by a worker.
+///
+/// A regular value. Ordered by kind first: what is less is better.
+class Way {
+ public:
+  enum class Kind : std::uint8_t { Direct, Relay, Routed };
+
+  /// The address 0.0.0.0:0, from which nothing comes.
+  constexpr Way() = default;
+  constexpr Way(const Endpoint& endpoint)  // NOLINT(google-explicit-constructor)
+      : endpoint_(endpoint) {}
+  static constexpr Way relay(PeerHandle hop, RelayLabel label) {
+    Way out;
+    out.kind_ = Kind::Relay;
+    out.hop_ = hop;
+    out.label_ = label;
+    return out;
+  }
+  static constexpr Way routed() {
+    Way out;
+    out.kind_ = Kind::Routed;
+    return out;
+  }
+
+  constexpr Kind kind() const { return kind_; }
+  constexpr bool is_direct() const { return kind_ == Kind::Direct; }
+  constexpr bool is_relay() const { return kind_ == Kind::Relay; }
+  /// Requires: is_direct().
+  constexpr const Endpoint& endpoint() const {
+    check(is_direct());
+    return endpoint_;
+  }
+  /// Requires: is_relay().
+  constexpr PeerHandle hop() const {
+    check(is_relay());
+    return hop_;
+  }
+  /// Requires: is_relay().
+  constexpr RelayLabel label() const {
+    check(is_relay());
+    return label_;
+  }
+  /// For a log's line: the address, "relay", "routed".
+  std::string to_string() const {
+    if (is_direct()) return endpoint_.to_string();
+    return is_relay() ? "relay" : "routed";
+  }
+  friend constexpr auto operator<=>(const Way&, const Way&) = default;
+
+ private:
+  // What does not belong to the kind is zero, so that comparing all compares what counts.
+  Kind kind_ = Kind::Direct;
+  PeerHandle hop_;
+  RelayLabel label_;
+  Endpoint endpoint_;
+};
+
+}  // namespace ipop
+
+template <>
+struct std::hash<ipop::Way> {
+  std::size_t operator()(const ipop::Way& way) const noexcept {
+    if (way.is_direct()) return std::hash<ipop::Endpoint>{}(way.endpoint());
+    if (!way.is_relay()) return static_cast<std::size_t>(way.kind());
+    return (std::size_t{way.hop().value} << 32U) ^ way.label().value;
+  }
+};
