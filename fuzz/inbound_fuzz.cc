@@ -16,6 +16,10 @@ namespace {
 
 using test::TwoNodes;
 
+/// Under which bob receives through alice.
+constexpr RelayLabel kLabel{0x01010101};
+const Way kRelayWay = Way::relay(PeerHandle{9}, RelayLabel{5});
+
 void run_stranger(const TwoNodes& nodes, Bytes datagram, Ecn ecn) {
   const auto packet = test::packet_of(datagram);
   const auto verdict =
@@ -32,6 +36,16 @@ void run_member(TwoNodes& nodes, Bytes plaintext, Ecn ecn, std::uint8_t flags, b
   std::unique_ptr<Packet> packet;
   const auto verdict = nodes.deliver(plaintext, packet, ecn, flags);
   check(!std::holds_alternative<ToEngine>(verdict.action));
+  if (std::holds_alternative<Relayed>(verdict.action)) {
+    // What was inside, whole, by the way that the label stands for; and never as if from a relay.
+    check(proven && flags == 0 && nodes.bob.keypair->framing() == wire::Framing::Native);
+    check(equal_bytes(packet->data(), plaintext.subspan(wire::kRelayedHeaderSize)));
+    packet = test::packet_of(plaintext);
+    check(nodes.alice.keypair->seal(1, 0, *packet).has_value());
+    const auto again =
+        test::receive(nodes.bob.snapshot, test::at_second(5), kRelayWay, ecn, *packet);
+    check(std::get_if<Dropped>(&again.action)->reason == Drop::NestedRelay);
+  }
   if (std::holds_alternative<ControlFrame>(verdict.action)) {
     check(equal_bytes(packet->data(), plaintext));
     check(plaintext.empty() || nodes.bob.keypair->framing() == wire::Framing::Native);
@@ -82,6 +96,7 @@ void run(Bytes input) {
                                                      : crypto::Suite::Aes256Gcm,
                   .proven = proven,
                   .framing = stock ? wire::Framing::Stock : wire::Framing::Native});
+  nodes.bob.snapshot.labels[kLabel] = {PeerHandle{9}, LabelEnd{kRelayWay}};
   const Bytes bytes = input.subspan(2, std::min<std::size_t>(input.size() - 2, 60000));
   if ((mode & 1U) == 0) {
     run_stranger(nodes, bytes, ecn);

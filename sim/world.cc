@@ -125,12 +125,16 @@ void Node::carry_out(const dataplane::OutboundVerdict& verdict, Packet& packet) 
              verdict);
 }
 
-void Node::deliver(const Endpoint& from, Bytes datagram) {
+void Node::deliver(const Way& from, Bytes datagram) {
   if (snapshot_ == nullptr) return;
   ByteVector buffer = to_vector(datagram);
   MutableBytes view(buffer);
   const auto verdict = dataplane::inbound(*snapshot_, now().at, from, dataplane::Ecn::NotEct, view);
   const ByteVector plain = to_vector(view);
+  // At once, since what the reports bring about may replace the snapshot that the verdict is of.
+  if (const auto* next = std::get_if<dataplane::RelayOn>(&verdict.action)) {
+    if (const auto to = dataplane::relay(*snapshot_, *next, 1, buffer)) transmit(*to, buffer);
+  }
   if (verdict.report) handle(dataplane::ReceivedEvent{*verdict.report, from});
   if (verdict.rekey_limit) handle(dataplane::LimitEvent{*verdict.rekey_limit});
   std::visit(engine::Overload{
@@ -141,6 +145,8 @@ void Node::deliver(const Endpoint& from, Bytes datagram) {
                    packet->resize(plain.size());
                    carry_out(dataplane::forward(*snapshot_, v, 1, now().at, *packet), *packet);
                  },
+                 [](const dataplane::RelayOn&) {},
+                 [&](const dataplane::Relayed& v) { deliver(v.from, plain); },
                  [&](const dataplane::ControlFrame& v) {
                    handle(dataplane::FrameEvent{v.session, from, plain});
                  },

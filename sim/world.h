@@ -78,7 +78,7 @@ class Node {
 
  private:
   friend class World;
-  void deliver(const Endpoint& from, Bytes datagram);
+  void deliver(const Way& from, Bytes datagram);
   void transmit(const Endpoint& to, Bytes datagram);
   void carry_out(const dataplane::OutboundVerdict& verdict, Packet& packet);
   void handle(const dataplane::Event& event);

@@ -34,6 +34,14 @@ std::string_view drop_name(Drop drop) {
       return "foreign_source";
     case Drop::TooBig:
       return "too_big";
+    case Drop::UnknownLabel:
+      return "unknown_label";
+    case Drop::NestedRelay:
+      return "nested_relay";
+    case Drop::RelayNoLeg:
+      return "relay_no_leg";
+    case Drop::RelayOverLimit:
+      return "relay_over_limit";
     case Drop::QueueFull:
       return "queue_full";
     case Drop::SendFailed:

@@ -22,10 +22,14 @@ enum class Drop : std::uint8_t {
   BadInner,             ///< from TUN: malformed IP packet
   NoRoute,              ///< from TUN: destination is no member
   ForeignSource,        ///< from TUN: source is not our overlay address
-  TooBig,      ///< from TUN: above the path's MTU; answered with packet-too-big where allowed
-  QueueFull,   ///< control's queue was full
-  SendFailed,  ///< the socket or the interface refused it
-  Count_,      // NOLINT(readability-identifier-naming): no reason, but their number
+  TooBig,          ///< from TUN: above the path's MTU; answered with packet-too-big where allowed
+  UnknownLabel,    ///< relayed: nobody has that label, or it belongs to another session
+  NestedRelay,     ///< relayed inside of relayed
+  RelayNoLeg,      ///< relayed: the other leg is not direct and proven now
+  RelayOverLimit,  ///< relayed: the pair has used up its allowance
+  QueueFull,       ///< control's queue was full
+  SendFailed,      ///< the socket or the interface refused it
+  Count_,          // NOLINT(readability-identifier-naming): no reason, but their number
 };
 inline constexpr std::size_t kDropCount = static_cast<std::size_t>(Drop::Count_);
 

@@ -102,8 +102,36 @@ InboundAction handle_ip(const Snapshot& snapshot, const SessionEntry& session,
   return WriteToTun{session.network, *inner, partial};
 }
 
-InboundAction handle_plaintext(const Snapshot& snapshot, const SessionEntry& session,
-                               const wire::Data& header, Ecn outer, MutableBytes& packet) {
+/// A member's datagram on its way through us, or through another member to us.
+InboundAction handle_relayed(const Snapshot& snapshot, const SessionEntry& session, Instant now,
+                             const Way& from, const wire::Data& header, MutableBytes& packet) {
+  if (header.framing == wire::Framing::Stock || header.flags != 0) {
+    return Dropped{Drop::BadPayload};
+  }
+  if (!session.proven) return Dropped{Drop::NotProven};
+  if (!from.is_direct()) return Dropped{Drop::NestedRelay};
+  const auto relayed = wire::parse_relayed(packet);
+  if (!relayed) return Dropped{Drop::BadPayload};
+  const auto found = snapshot.labels.find(relayed->label);
+  if (found == snapshot.labels.end() || found->second.from != session.peer) {
+    return Dropped{Drop::UnknownLabel};
+  }
+  if (const auto* end = std::get_if<LabelEnd>(&found->second.to)) {
+    packet = packet.subspan(wire::kRelayedHeaderSize);
+    return Relayed{end->from};
+  }
+  const auto& forward = std::get<LabelForward>(found->second.to);
+  if (!is_leg(snapshot.peers[forward.peer])) return Dropped{Drop::RelayNoLeg};
+  const std::size_t size = packet.size() + wire::kDataOverhead;
+  if (!take_allowance(*forward.words, forward.limit, now, size)) {
+    return Dropped{Drop::RelayOverLimit};
+  }
+  return RelayOn{&forward};
+}
+
+InboundAction handle_plaintext(const Snapshot& snapshot, const SessionEntry& session, Instant now,
+                               const Way& from, const wire::Data& header, Ecn outer,
+                               MutableBytes& packet) {
   switch (wire::payload_kind(packet)) {
     case wire::PayloadKind::Control:
       // A stock peer has none: whatever begins like one is not from its WireGuard.
@@ -117,6 +145,7 @@ InboundAction handle_plaintext(const Snapshot& snapshot, const SessionEntry& ses
     case wire::PayloadKind::Ipv6:
       return handle_ip(snapshot, session, header, outer, packet);
     case wire::PayloadKind::Relayed:
+      return handle_relayed(snapshot, session, now, from, header, packet);
     case wire::PayloadKind::Unknown:
       break;
   }
@@ -151,7 +180,7 @@ InboundVerdict inbound(const Snapshot& snapshot, Instant now, const Way& from, E
   if (session.words != nullptr) {
     session.words->rx_bytes.fetch_add(datagram.size(), std::memory_order_relaxed);
   }
-  out.action = handle_plaintext(snapshot, session, *header, outer, datagram);
+  out.action = handle_plaintext(snapshot, session, now, from, *header, outer, datagram);
   return out;
 }
 

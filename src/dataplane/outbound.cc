@@ -76,11 +76,33 @@ SendReports note_sent(const PeerRoute& peer, Instant now, std::size_t bytes) {
           .rekey_limit = peer.send->take_rekey_report()};
 }
 
-bool can_send(const PeerRoute& peer) { return peer.send != nullptr && peer.way; }
+/// The relay that the way to the peer leads through; null: through none.
+const PeerRoute* hop_of(const Snapshot& snapshot, const PeerRoute& peer) {
+  return peer.way && peer.way->is_relay() ? &snapshot.peers[peer.hop] : nullptr;
+}
+
+bool can_send(const Snapshot& snapshot, const PeerRoute& peer) {
+  if (peer.send == nullptr || !peer.way) return false;
+  if (peer.way->is_direct()) return true;
+  const PeerRoute* hop = hop_of(snapshot, peer);
+  return hop != nullptr && is_leg(*hop);
+}
+
+/// Where the datagram that is outermost goes.
+const Endpoint& next_stop(const PeerRoute& peer, const PeerRoute* hop) {
+  return (hop != nullptr ? hop : &peer)->way->endpoint();
+}
+
+/// Seals a sealed datagram for the relay that is to pass it on.
+bool wrap(const PeerRoute& hop, RelayLabel label, SenderId sender, Packet& packet) {
+  packet.push_front(wire::kRelayedHeaderSize);
+  wire::write_relayed_header(label, packet.data());
+  return hop.send->seal(sender, 0, packet).has_value();
+}
 
 /// Seals a packet that is whole and may go. Requires: can_send(peer).
-OutboundVerdict seal_for(const PeerRoute& peer, const InnerPacket& inner, SenderId sender,
-                         Instant now, std::uint8_t flags, Packet& packet) {
+OutboundVerdict seal_for(const Snapshot& snapshot, const PeerRoute& peer, const InnerPacket& inner,
+                         SenderId sender, Instant now, std::uint8_t flags, Packet& packet) {
   if (inner.size > peer.mtu) return Dropped{Drop::TooBig};
   // Where the checksum is unfinished, what clamping does to its field does not matter.
   clamp_mss(packet.data(), inner, peer.mtu);
@@ -89,26 +111,32 @@ OutboundVerdict seal_for(const PeerRoute& peer, const InnerPacket& inner, Sender
     pad_for_stock(packet.data(), inner.size, peer.mtu);
   }
   if (!peer.send->seal(sender, flags, packet)) return Dropped{Drop::KeyExpired};
-  return SendDatagram{peer.way->endpoint(), inner.ecn, note_sent(peer, now, inner.size)};
+  const PeerRoute* hop = hop_of(snapshot, peer);
+  if (hop != nullptr && !wrap(*hop, peer.way->label(), sender, packet)) {
+    return Dropped{Drop::KeyExpired};
+  }
+  return SendDatagram{next_stop(peer, hop), inner.ecn, note_sent(peer, now, inner.size)};
 }
 
 /// A packet that stands for many.
-OutboundVerdict split(const NetworkEntry& network, const PeerRoute& peer, Instant now,
-                      const InnerPacket& inner, const Offload& left, Packet& packet) {
+OutboundVerdict split(const Snapshot& snapshot, const NetworkEntry& network, const PeerRoute& peer,
+                      Instant now, const InnerPacket& inner, const Offload& left, Packet& packet) {
   const auto segments = Segments::of(packet.data(), inner, left);
   if (!segments) return Dropped{Drop::BadInner};
-  if (!can_send(peer)) return NeedsSession{peer.peer, *segments};
+  if (!can_send(snapshot, peer)) return NeedsSession{peer.peer, *segments};
   if (segments->size(0) > peer.mtu) {
     segments->shrink_to_first(packet);
     InnerPacket first = inner;
     first.size = packet.size();
     return refuse_too_big(network, peer, first, packet);
   }
-  return SendSegments{.to = peer.way->endpoint(),
+  const PeerRoute* hop = hop_of(snapshot, peer);
+  return SendSegments{.to = next_stop(peer, hop),
                       .ecn = inner.ecn,
                       .reports = note_sent(peer, now, inner.size),
                       .segments = *segments,
-                      .peer = &peer};
+                      .peer = &peer,
+                      .hop = hop};
 }
 
 }  // namespace
@@ -125,10 +153,10 @@ OutboundVerdict outbound(const Snapshot& snapshot, NetworkSlot slot, SenderId se
   if (route == network->routes.end()) return Dropped{Drop::NoRoute};
   const PeerRoute& peer = snapshot.peers[route->second];
   if (left.segmentation != Segmentation::None) {
-    return split(*network, peer, now, *inner, left, packet);
+    return split(snapshot, *network, peer, now, *inner, left, packet);
   }
 
-  const bool ready = can_send(peer);
+  const bool ready = can_send(snapshot, peer);
   // A stock peer does not know of unfinished checksums.
   const bool may_leave = ready && !is_stock(peer);
   std::uint8_t flags = may_leave ? flags_of(packet.data(), *inner, left) : std::uint8_t{0};
@@ -137,7 +165,7 @@ OutboundVerdict outbound(const Snapshot& snapshot, NetworkSlot slot, SenderId se
   }
   if (!ready) return NeedsSession{peer.peer, std::nullopt};
   if (inner->size > peer.mtu) return refuse_too_big(*network, peer, *inner, packet);
-  return seal_for(peer, *inner, sender, now, flags, packet);
+  return seal_for(snapshot, peer, *inner, sender, now, flags, packet);
 }
 
 OutboundVerdict forward(const Snapshot& snapshot, const ForwardIp& wanted, SenderId sender,
@@ -146,18 +174,26 @@ OutboundVerdict forward(const Snapshot& snapshot, const ForwardIp& wanted, Sende
   const auto inner = parse_inner(packet.data());
   if (network == nullptr || !inner) return Dropped{Drop::BadPayload};
   const PeerRoute& peer = snapshot.peers[wanted.peer];
-  if (!can_send(peer)) return NeedsSession{peer.peer, std::nullopt};
-  if (inner->size <= peer.mtu) return seal_for(peer, *inner, sender, now, 0, packet);
+  if (!can_send(snapshot, peer)) return NeedsSession{peer.peer, std::nullopt};
+  if (inner->size <= peer.mtu) return seal_for(snapshot, peer, *inner, sender, now, 0, packet);
 
   // The answer goes back the way the packet came.
   const auto back = std::find_if(snapshot.peers.begin(), snapshot.peers.end(),
                                  [&](const PeerRoute& p) { return p.peer == wanted.from; });
-  if (back == snapshot.peers.end() || !can_send(*back)) return Dropped{Drop::TooBig};
+  if (back == snapshot.peers.end() || !can_send(snapshot, *back)) return Dropped{Drop::TooBig};
   const auto refused = refuse_too_big(*network, peer, *inner, packet);
   if (!std::holds_alternative<AnswerToTun>(refused)) return refused;
   const auto answer = parse_inner(packet.data());
   check(answer.has_value());
-  return seal_for(*back, *answer, sender, now, 0, packet);
+  return seal_for(snapshot, *back, *answer, sender, now, 0, packet);
+}
+
+std::optional<Endpoint> relay(const Snapshot& snapshot, const RelayOn& wanted, SenderId sender,
+                              MutableBytes datagram) {
+  const PeerRoute& leg = snapshot.peers[wanted.forward->peer];
+  wire::write_relayed_header(wanted.forward->label, datagram.subspan(wire::kDataHeaderSize));
+  if (!leg.send->seal(sender, 0, datagram)) return std::nullopt;
+  return leg.way->endpoint();
 }
 
 SealedRun seal_segments(const SendSegments& send, SenderId sender, std::size_t first, Packet& out) {
@@ -167,7 +203,9 @@ SealedRun seal_segments(const SendSegments& send, SenderId sender, std::size_t f
     return stock ? wire::stock_padded_size(size, send.peer->mtu) : size;
   };
   const std::uint8_t flags = stock ? std::uint8_t{0} : wire::kDataFlagCsumPartial;
-  const std::size_t datagram_size = text_size(0) + wire::kDataOverhead;
+  const std::size_t around = send.hop == nullptr ? 0 : wire::kRelayOverhead;
+  const std::size_t before = around == 0 ? 0 : wire::kDataHeaderSize + wire::kRelayedHeaderSize;
+  const std::size_t datagram_size = text_size(0) + wire::kDataOverhead + around;
   SealedRun run{.datagram_size = static_cast<std::uint16_t>(datagram_size)};
   const std::size_t most =
       std::clamp<std::size_t>(kRunBytesMax / datagram_size, 1, kRunSegmentsMax);
@@ -175,12 +213,17 @@ SealedRun seal_segments(const SendSegments& send, SenderId sender, std::size_t f
   std::size_t used = 0;
   for (std::size_t i = first; i < send.segments.count() && run.segments < most; ++i) {
     const std::size_t size = send.segments.size(i);
-    const MutableBytes datagram = area.subspan(used, text_size(i) + wire::kDataOverhead);
+    const MutableBytes outermost = area.subspan(used, text_size(i) + wire::kDataOverhead + around);
+    const MutableBytes datagram = outermost.subspan(before, text_size(i) + wire::kDataOverhead);
     const MutableBytes text = datagram.subspan(wire::kDataHeaderSize);
     send.segments.write(i, text.first(size));
     if (stock) finish_for_stock(text, size, send.peer->mtu);
     if (!send.peer->send->seal(sender, flags, datagram)) break;
-    used += datagram.size();
+    if (send.hop != nullptr) {
+      wire::write_relayed_header(send.peer->way->label(), outermost.subspan(wire::kDataHeaderSize));
+      if (!send.hop->send->seal(sender, 0, outermost)) break;
+    }
+    used += outermost.size();
     ++run.segments;
   }
   out.resize(used);

@@ -38,6 +38,7 @@ struct SendSegments {
   SendReports reports;
   Segments segments;
   const PeerRoute* peer = nullptr;
+  const PeerRoute* hop = nullptr;  ///< the relay that the way leads through, if it does
 };
 /// No proven session or path: hand the IP packet, its checksum finished, to control; of one that
 /// stands for many, `segments`.
@@ -91,13 +92,24 @@ struct ForwardIp {
   PeerHandle from;         ///< whose packet it is
   std::uint32_t peer = 0;  ///< index into the snapshot's peers
 };
+/// The datagram, still in its place as the plaintext that it was sealed as, is somebody else's:
+/// relay() it. Borrows from the snapshot.
+struct RelayOn {
+  const LabelForward* forward = nullptr;
+};
+/// The datagram is now another one, which came through a relay: for inbound() by this way, by the
+/// thread that owns its lane. It gives no other one.
+struct Relayed {
+  Way from;
+};
 /// The datagram is now a control frame's plaintext (may be empty: keepalive).
 struct ControlFrame {
   SessionIndex session;
 };
 /// Not DATA: the datagram is unchanged and for the engine.
 struct ToEngine {};
-using InboundAction = std::variant<WriteToTun, ForwardIp, ControlFrame, ToEngine, Dropped>;
+using InboundAction =
+    std::variant<WriteToTun, ForwardIp, RelayOn, Relayed, ControlFrame, ToEngine, Dropped>;
 struct InboundVerdict {
   InboundAction action;
   /// Set when the first authenticated packet came, or one by another way than expected.
@@ -118,5 +130,10 @@ InboundVerdict inbound(const Snapshot& snapshot, Instant now, const Way& from, E
 /// Requires: inbound() said so, on the same snapshot; `packet` has its whole headroom.
 OutboundVerdict forward(const Snapshot& snapshot, const ForwardIp& wanted, SenderId sender,
                         Instant now, Packet& packet);
+
+/// Seals a datagram again for the next leg, in its place. Nullopt: the keypair is past its limit.
+/// Requires: inbound() said so, on the same snapshot; `datagram` is the whole that it was given.
+std::optional<Endpoint> relay(const Snapshot& snapshot, const RelayOn& wanted, SenderId sender,
+                              MutableBytes datagram);
 
 }  // namespace ipop::dataplane

@@ -44,6 +44,18 @@ struct PeerWords {
   std::atomic<std::uint64_t> tx_bytes{0};
 };
 
+/// Per circuit that this node carries for two others; every worker may write it.
+struct alignas(kCacheLineSize) CircuitWords {
+  /// Instant (ns) until which what passed uses the allowance up (dataplane/allowance.h). Relaxed
+  /// compare and exchange: packets only have to be counted once each.
+  std::atomic<std::int64_t> spent_until{INT64_MIN};
+  /// Instant of the last packet that passed. Relaxed: a hint, of minutes.
+  std::atomic<std::int64_t> last_used{INT64_MIN};
+  /// Relaxed: statistics.
+  std::atomic<std::uint64_t> bytes{0};
+  std::atomic<std::uint64_t> dropped_packets{0};
+};
+
 /// Per worker: packets thrown away, by reason. Written by that worker alone, so a relaxed load and
 /// store take the place of a locked addition; read by control. Relaxed: statistics.
 struct alignas(kCacheLineSize) DropWords {

@@ -22,6 +22,10 @@ const NetworkEntry* Snapshot::network(NetworkSlot slot) const {
   return nullptr;
 }
 
+bool is_leg(const PeerRoute& peer) {
+  return peer.send != nullptr && peer.way && peer.way->is_direct() && !peer.is_device;
+}
+
 SnapshotSlot::SnapshotSlot(std::size_t workers)
     : current_(std::make_unique<const Snapshot>().release()), workers_(workers) {}
 

@@ -3,11 +3,13 @@
 #include <atomic>
 #include <memory>
 #include <unordered_map>
+#include <variant>
 #include <vector>
 
 #include "base/address.h"
 #include "base/id.h"
 #include "base/way.h"
+#include "dataplane/allowance.h"
 #include "dataplane/keypair.h"
 
 namespace ipop::dataplane {
@@ -17,10 +19,33 @@ struct PeerRoute {
   PeerHandle peer;
   NetworkSlot network;
   Keypair* send = nullptr;  ///< null: no proven session; packets go to control, which queues
-  std::optional<Way> way;   ///< a proven one; null: as above
-  std::uint16_t mtu = 0;    ///< largest inner packet on this path
-  bool is_device = false;   ///< a stock device hosted here: others' packets go on to it
+  /// A proven one; null: as above. A worker takes a direct one, or one through a relay that itself
+  /// is_leg(); packets for any other go to control.
+  std::optional<Way> way;
+  std::uint32_t hop = 0;   ///< index of the relay's route, where the way is through one
+  std::uint16_t mtu = 0;   ///< largest inner packet on this path
+  bool is_device = false;  ///< a stock device hosted here: others' packets go on to it
   PeerWords* words = nullptr;
+};
+
+/// Whether relayed packets may travel on the session: it is proven and its own path is direct.
+bool is_leg(const PeerRoute& peer);
+
+/// Relayed packets for another member, for whom they are sealed again.
+struct LabelForward {
+  std::uint32_t peer = 0;  ///< index into peers: the other leg
+  RelayLabel label;        ///< under which that one receives
+  CircuitWords* words = nullptr;
+  BitsPerSecond limit = 0;  ///< of the circuit; 0: none
+};
+/// Relayed packets for us.
+struct LabelEnd {
+  Way from;  ///< by which the datagrams in them are taken to have come
+};
+/// What is meant by a label under which relayed packets come in.
+struct LabelEntry {
+  PeerHandle from;  ///< on whose sessions alone the label counts
+  std::variant<LabelEnd, LabelForward> to;
 };
 
 /// What may come in on one keypair.
@@ -54,14 +79,17 @@ struct Snapshot {
   std::vector<NetworkEntry> networks;
   std::vector<PeerRoute> peers;
   std::unordered_map<SessionIndex, SessionEntry> sessions;
+  std::unordered_map<RelayLabel, LabelEntry> labels;
 
   const NetworkEntry* network(NetworkSlot slot) const;
 };
 
-/// Keypairs and counters that no newer snapshot names; destroyed with the old snapshot.
+/// Keypairs and counters (also of circuits) that no newer snapshot names; destroyed with the old
+/// snapshot.
 struct Garbage {
   std::vector<std::unique_ptr<Keypair>> keypairs;
   std::vector<std::unique_ptr<PeerWords>> peers;
+  std::vector<std::unique_ptr<CircuitWords>> circuits;
 };
 
 /// The one current snapshot, exchanged without locks; an empty one at first. Control publishes and

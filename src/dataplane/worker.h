@@ -245,7 +245,8 @@ class Worker {
         const auto handed = queue.front();
         if (!handed) break;
         handle_received(snapshot, now, {handed->from, handed->ecn}, handed->datagram);
-        flush_run();  // what it joined borrows from the slot
+        flush_run();                                 // what it joined borrows from the slot
+        if (outgoing_count_ != 0) flush_outgoing();  // as does what passes through
         queue.pop();
         ++done_.packets;
       }
@@ -256,6 +257,7 @@ class Worker {
   void handle_received(const Snapshot& snapshot, Instant now, const Arrival& arrival,
                        MutableBytes datagram) {
     const auto ecn = static_cast<Ecn>(arrival.ecn & 3U);
+    const MutableBytes whole = datagram;
     const InboundVerdict verdict = inbound(snapshot, now, arrival.from, ecn, datagram);
     if (verdict.report) report_received(*verdict.report, arrival.from);
     if (verdict.rekey_limit) {
@@ -265,6 +267,10 @@ class Worker {
       join_run(to_tun->network, {datagram, to_tun->inner, to_tun->checksum_partial});
     } else if (const auto* onward = std::get_if<ForwardIp>(&verdict.action)) {
       pass_on(snapshot, now, *onward, datagram);
+    } else if (const auto* next = std::get_if<RelayOn>(&verdict.action)) {
+      pass_relayed(snapshot, *next, arrival.ecn, whole);
+    } else if (const auto* relayed = std::get_if<Relayed>(&verdict.action)) {
+      take_relayed(snapshot, now, {relayed->from, arrival.ecn}, datagram);
     } else if (const auto* frame = std::get_if<ControlFrame>(&verdict.action)) {
       push({.kind = EventQueue::Kind::Frame, .session = frame->session, .way = arrival.from},
            datagram);
@@ -292,6 +298,45 @@ class Worker {
     } else if (const auto* dropped = std::get_if<Dropped>(&verdict)) {
       drop(dropped->reason);
     }
+  }
+
+  /// What came through a relay is as if it had come from the socket: on a lane of its own.
+  void take_relayed(const Snapshot& snapshot, Instant now, const Arrival& arrival,
+                    MutableBytes datagram) {
+    const std::size_t owner = owner_of(datagram);
+    if (owner == options_.index) {
+      handle_received(snapshot, now, arrival, datagram);  // which is not relayed again
+    } else {
+      hand_over(owner, arrival, datagram);
+    }
+  }
+
+  /// A datagram of others', in its place: what arrived as one run leaves as one.
+  void pass_relayed(const Snapshot& snapshot, const RelayOn& next, std::uint8_t ecn,
+                    MutableBytes datagram) {
+    const auto to = relay(snapshot, next, sender(), datagram);
+    if (!to) return drop(Drop::KeyExpired);
+    const std::uint8_t mark = ecn & 3U;
+    if (outgoing_count_ != 0 &&
+        append_to_run(outgoing_[outgoing_count_ - 1], *to, mark, datagram)) {
+      return;
+    }
+    outgoing_[outgoing_count_++] = {.bytes = datagram, .to = *to, .ecn = mark};
+    if (outgoing_count_ == kTunBatch) flush_outgoing();
+  }
+
+  /// Lengthens the run by a datagram that lies right behind it, where one send can take both.
+  static bool append_to_run(OutgoingDatagrams& run, const Endpoint& to, std::uint8_t ecn,
+                            Bytes datagram) {
+    const std::size_t step = run.segment_size == 0 ? run.bytes.size() : run.segment_size;
+    const std::size_t joined = run.bytes.size() + datagram.size();
+    const bool fits = run.bytes.data() + run.bytes.size() == datagram.data() && run.to == to &&
+                      run.ecn == ecn && run.bytes.size() % step == 0 && datagram.size() <= step &&
+                      run.bytes.size() / step < kRunSegmentsMax && joined <= kRunBytesMax;
+    if (!fits) return false;
+    run.bytes = Bytes(run.bytes.data(), joined);
+    run.segment_size = static_cast<std::uint16_t>(step);
+    return true;
   }
 
   /// A peer that has moved sends many packets before control has seen the first: one report a run.
