@@ -71,6 +71,7 @@ void Node::drain() {
       return;
     }
     std::visit(engine::Overload{
+                   [&](engine::TakeIn& o) { deliver(o.from, o.datagram); },
                    [&](engine::Transmit& o) { transmit(o.to, o.datagram); },
                    [&](engine::Store& o) {
                      if (!disk_full) disk_[o.network][o.kind] = std::move(o.bytes);

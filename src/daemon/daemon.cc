@@ -289,6 +289,7 @@ Instant Daemon::drain() {
     engine::Output output = engine_.poll_output();
     if (const auto* wait_until = std::get_if<engine::WaitUntil>(&output)) return wait_until->at;
     std::visit(engine::Overload{
+                   [&](engine::TakeIn& o) { packets_->take(o.from, std::move(o.datagram)); },
                    [&](engine::Transmit& o) {
                      const auto sent = sender_.send(o.to, o.datagram);
                      if (!sent && sent.error().code == Errc::Busy) query_path_mtu(o.to);

@@ -35,6 +35,16 @@ std::uint64_t PacketThread::attach(NetworkSlot slot, os::Tun tun) {
 
 std::uint64_t PacketThread::detach(NetworkSlot slot) { return send(Detach{slot}); }
 
+void PacketThread::take(const Way& from, ByteVector datagram) {
+  {
+    const std::scoped_lock lock(commands_mutex_);
+    if (commands_.size() >= kCommandsMax) return;  // lost, as on any line that is too slow
+    commands_.emplace_back(Take{from, std::move(datagram)});
+    ++commands_sent_;
+  }
+  wakeup().notify();
+}
+
 void PacketThread::wait_for(std::uint64_t command) const {
   for (std::uint64_t done = commands_done_.load(); done < command; done = commands_done_.load()) {
     commands_done_.wait(done);
@@ -50,6 +60,13 @@ std::uint64_t PacketThread::send(Command command) {
   }
   wakeup().notify();
   return number;
+}
+
+void PacketThread::tell_others(const dataplane::WorkDone& done) const {
+  if (done.events) shared_.events->notify();
+  for (std::uint32_t left = done.handed; left != 0; left &= left - 1) {
+    (*shared_.wakeups)[static_cast<std::size_t>(std::countr_zero(left))].notify();
+  }
 }
 
 void PacketThread::run() {
@@ -73,10 +90,7 @@ void PacketThread::run() {
   static_cast<void>(poller_.add(wakeup().fd(), kWakeupToken, os::Interest::Read));
   for (;;) {
     const dataplane::WorkDone done = worker.run_once(os::now().at);
-    if (done.events) shared_.events->notify();
-    for (std::uint32_t left = done.handed; left != 0; left &= left - 1) {
-      (*shared_.wakeups)[static_cast<std::size_t>(std::countr_zero(left))].notify();
-    }
+    tell_others(done);
     const auto deleted =
         std::ranges::find_if(tuns, [](const Attach& a) { return a.tun->is_deleted(); });
     if (deleted != tuns.end()) detach(deleted->slot);
@@ -102,6 +116,8 @@ void PacketThread::run() {
         }
       } else if (const auto* gone = std::get_if<Detach>(&command)) {
         detach(gone->slot);
+      } else if (auto* taken = std::get_if<Take>(&command)) {
+        tell_others(worker.take(os::now().at, taken->from, taken->datagram));
       }
     }
     commands_done_.fetch_add(commands.size());

@@ -18,6 +18,10 @@
 #include "os/udp_socket.h"
 #include "os/wakeup.h"
 
+namespace ipop::dataplane {
+struct WorkDone;
+}
+
 namespace ipop::daemon {
 
 /// One worker's thread: runs the packet path over its UDP socket and its queue of every network's
@@ -41,12 +45,15 @@ class PacketThread {
   /// The queue is served until detach(). Both return the number of the command, for wait_for().
   std::uint64_t attach(NetworkSlot slot, os::Tun tun);
   std::uint64_t detach(NetworkSlot slot);
+  /// Something routed to us arrived at control (dataplane::Worker::take).
+  void take(const Way& from, ByteVector datagram);
   /// Returns when the command was carried out.
   void wait_for(std::uint64_t command) const;
   const dataplane::DropCounters& drops() const { return drops_; }
   const os::UdpSocket& udp() const { return udp_; }
 
  private:
+  static constexpr std::size_t kCommandsMax = 256;
   struct Attach {
     NetworkSlot slot;
     std::unique_ptr<os::Tun> tun;
@@ -54,10 +61,15 @@ class PacketThread {
   struct Detach {
     NetworkSlot slot;
   };
+  struct Take {
+    Way from;
+    ByteVector datagram;
+  };
   struct Stop {};
-  using Command = std::variant<Attach, Detach, Stop>;
+  using Command = std::variant<Attach, Detach, Take, Stop>;
 
   void run();
+  void tell_others(const dataplane::WorkDone& done) const;
   /// Returns the command's number, which done_ reaches when it is carried out.
   std::uint64_t send(Command command);
   const os::Wakeup& wakeup() const { return (*shared_.wakeups)[index_]; }
@@ -68,8 +80,8 @@ class PacketThread {
   dataplane::DropCounters drops_;
   os::UdpSocket udp_;
   os::Poller poller_;
-  /// Commands are a few a day: a lock is the simplest right thing, and the worker takes it only
-  /// after a wake-up.
+  /// Commands are a few a day, and the few datagrams of a peer that has no path yet: a lock is the
+  /// simplest right thing, and the worker takes it only after a wake-up.
   std::mutex commands_mutex_;
   std::vector<Command> commands_;
   std::uint64_t commands_sent_ = 0;

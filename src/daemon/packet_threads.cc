@@ -68,6 +68,11 @@ void PacketThreads::detach(NetworkSlot slot) {
   for (std::size_t i = 0; i < threads_.size(); ++i) threads_[i]->wait_for(commands[i]);
 }
 
+void PacketThreads::take(const Way& from, ByteVector datagram) {
+  const auto owner = dataplane::owner_of_datagram(datagram, threads_.size());
+  threads_[owner.value_or(0)]->take(from, std::move(datagram));
+}
+
 dataplane::DropTotals PacketThreads::drops() const {
   dataplane::DropTotals out{};
   for (const auto& thread : threads_) {

@@ -36,6 +36,9 @@ class PacketThreads {
   void attach(NetworkSlot slot, std::vector<os::Tun> queues);
   void detach(NetworkSlot slot);
 
+  /// A datagram that came routed, to the thread that owns its lane.
+  void take(const Way& from, ByteVector datagram);
+
   dataplane::DropTotals drops() const;
   std::uint16_t port() const { return threads_.front()->udp().port(); }
   /// For the control thread's own datagrams on the same port.

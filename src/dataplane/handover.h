@@ -6,6 +6,7 @@
 #include "base/bytes.h"
 #include "base/way.h"
 #include "dataplane/slot_ring.h"
+#include "wire/data.h"
 
 namespace ipop::dataplane {
 
@@ -13,6 +14,14 @@ namespace ipop::dataplane {
 /// rule, so that they arrive there by themselves (os::UdpSocket::open_group).
 constexpr std::size_t owner_of_lane(std::uint8_t lane, std::size_t workers) {
   return lane == 0 ? 0 : (lane - std::size_t{1}) % workers;
+}
+
+/// Data packets belong to the worker of their lane, whose windows nobody else may touch; nullopt:
+/// what is no data, which anybody may hand to control.
+inline std::optional<std::size_t> owner_of_datagram(Bytes datagram, std::size_t workers) {
+  if (datagram.size() < 2 || !wire::is_data(datagram)) return std::nullopt;
+  // The second byte of a stock packet is zero, as is the number of its one lane.
+  return owner_of_lane(std::to_integer<std::uint8_t>(datagram[1]), workers);
 }
 
 /// A datagram on its way from the worker it arrived at to the one that owns its lane.

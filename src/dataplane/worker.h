@@ -86,6 +86,18 @@ class Worker {
     return done_;
   }
 
+  /// A datagram that came to control by another way than a socket: as if it had come from there.
+  /// Requires: its lane is ours, or it is no data. Between batches.
+  WorkDone take(Instant now, const Way& from, MutableBytes datagram) {
+    done_ = {};
+    const Snapshot& snapshot = *options_.snapshots->enter(options_.index);
+    handle_received(snapshot, now, {from, 0}, datagram);
+    flush_run();
+    flush_outgoing();
+    options_.snapshots->leave(options_.index);
+    return done_;
+  }
+
  private:
   struct AttachedTun {
     NetworkSlot network;
@@ -221,12 +233,8 @@ class Worker {
     done_.packets += n;
   }
 
-  /// Data packets belong to the worker of their lane, whose windows nobody else may touch; what is
-  /// no data may be handed to control by anybody.
   std::size_t owner_of(Bytes datagram) const {
-    if (datagram.size() < 2 || !wire::is_data(datagram)) return options_.index;
-    // The second byte of a stock packet is zero, as is the number of its one lane.
-    return owner_of_lane(std::to_integer<std::uint8_t>(datagram[1]), options_.handover->workers());
+    return owner_of_datagram(datagram, options_.handover->workers()).value_or(options_.index);
   }
 
   void hand_over(std::size_t owner, const Arrival& arrival, Bytes datagram) {

@@ -35,6 +35,12 @@ struct Transmit {
   Endpoint to;
   ByteVector datagram;
 };
+/// A data packet that came routed through members: to the worker that owns its lane, as if it had
+/// come from a socket.
+struct TakeIn {
+  Way from;
+  ByteVector datagram;
+};
 /// Replace a network's file durably before any later output; then handle_stored() is due.
 struct Store {
   Ticket ticket;
@@ -131,7 +137,7 @@ struct WaitUntil {
   Instant at;
 };
 
-using Output = std::variant<Transmit, Store, Forget, Publish, InterfaceUp, InterfaceDown,
+using Output = std::variant<Transmit, TakeIn, Store, Forget, Publish, InterfaceUp, InterfaceDown,
                             QueryPathMtu, CommandUpdate, WaitUntil>;
 
 }  // namespace ipop::engine
