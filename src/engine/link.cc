@@ -273,6 +273,7 @@ void Link::pump_paths() {
                      if (!o.way) session_.reset();
                      outputs_.emplace_back(Changed{});
                    },
+                   [&](const nat::PathSet::Lost& o) { outputs_.emplace_back(WayLost{o.way}); },
                    [&](const nat::PathSet::WaitUntil& o) {
                      paths_deadline_ = o.at;
                      more = false;

@@ -47,12 +47,17 @@ class Link {
   };
   /// The owner sends a PING and reports it with handle_ping_sent().
   struct PingDue {};
+  /// What went out on this relayed way is not answered any more.
+  struct WayLost {
+    Way way;
+  };
   /// Something that a snapshot shows changed: keypairs, sending pair, path.
   struct Changed {};
   struct WaitUntil {
     Instant at;
   };
-  using Output = std::variant<Send, PairUsable, PairGone, Candidates, PingDue, Changed, WaitUntil>;
+  using Output =
+      std::variant<Send, PairUsable, PairGone, Candidates, PingDue, WayLost, Changed, WaitUntil>;
 
   Link(const session::Session::Options& options, const Context& ctx);
   Link(const Link&) = delete;

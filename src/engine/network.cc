@@ -206,6 +206,7 @@ void Network::handle_timeout(const Now& now) {
   }
   devices_.handle_timeout(now);
   mesh_.handle_timeout(now.at);
+  relay_timeouts(now);
   ping_timeouts(now);
   if (join_ && join_->deadline <= now.at) {
     fail_join(
@@ -234,12 +235,12 @@ void Network::handle_timeout(const Now& now) {
 }
 
 Instant Network::deadline() const {
-  Instant at = std::min({mesh_deadline_, store_retry_at_, peers_store_at_, membership_at_,
-                         clock_at_, devices_store_at_, devices_.deadline()});
+  Instant at = std::min({mesh_deadline_, relays_deadline_, store_retry_at_, peers_store_at_,
+                         membership_at_, clock_at_, devices_store_at_, devices_.deadline()});
   for (const auto& [handle, deadline] : link_deadlines_) at = std::min(at, deadline);
   for (const auto& [handle, peer] : peers_) {
     for (const auto& [session, proof] : peer->proofs) at = std::min(at, proof.resend_at);
-    at = std::min(at, peer->recheck_at);
+    at = std::min({at, peer->recheck_at, peer->relay_at});
     if (!peer->queue.empty()) at = std::min(at, peer->queue.front().at + Peer::kQueuedFor);
   }
   for (const Ping& ping : pings_) at = std::min(at, ping.next_at);
@@ -399,6 +400,7 @@ void Network::stop_links(const Now& now, wire::ByeReason reason) {
     peer->doomed = true;
   }
   mesh_.set_members(now.at, {});
+  relays_.set_members(now.at, {}, {});
 }
 
 }  // namespace ipop::engine

@@ -17,6 +17,7 @@
 #include "member/author.h"
 #include "member/membership.h"
 #include "overlay/full_mesh.h"
+#include "overlay/relays.h"
 
 namespace ipop::engine {
 
@@ -113,7 +114,11 @@ class Network {
   static constexpr std::uint16_t kInterfaceMtu = 1420;
 
   Network(Context& context, NetworkSlot slot)
-      : ctx_(&context), slot_(slot), devices_(context), mesh_(*context.rng) {}
+      : ctx_(&context),
+        slot_(slot),
+        devices_(context),
+        mesh_(*context.rng),
+        relays_(context.relaying, *context.rng, context.labels) {}
   Network(const Network&) = delete;
   Network& operator=(const Network&) = delete;
 
@@ -260,6 +265,19 @@ class Network {
   void set_epochs();
 
   // network_relay.cc
+  bool pump_relays(const Now& now);
+  void note_relay_up(const Now& now, const overlay::Relays::Up& up);
+  void note_relay_down(const Now& now, RelayLabel incoming);
+  void note_way_lost(const Now& now, const Way& way);
+  void keep_circuit_words();
+  void note_session(const Now& now, Peer& peer);
+  void note_told(const Now& now, const wire::NodeId& teller, const wire::Peers& peers);
+  void seek_relay(Peer& peer, Instant at);
+  void rest_relay(const Now& now, Peer& peer);
+  void relay_timeouts(const Now& now);
+  std::vector<wire::NodeId> relay_candidates(const wire::NodeId& far) const;
+  std::optional<std::string> relay_of(const Peer& peer) const;
+  void add_relays_to_snapshot(dataplane::Snapshot& snapshot, std::size_t first) const;
   void transmit(Peer& peer, const Way& way, ByteVector datagram);
   void answer_unknown(const Way& from, ByteVector datagram);
   void send_through(const Way& relay, Bytes datagram);
@@ -326,6 +344,18 @@ class Network {
   Instant devices_store_at_ = Instant::max();
   overlay::FullMesh mesh_;
   Instant mesh_deadline_ = Instant::max();
+  overlay::Relays relays_;
+  Instant relays_deadline_ = Instant::max();
+  /// Who told us of a member, so is probably connected to it; newest last.
+  std::map<wire::NodeId, std::vector<wire::NodeId>> told_by_;
+  /// A way through a relay that is up, by the label under which we receive.
+  struct RelayedWay {
+    wire::NodeId far;
+    Way way;
+  };
+  std::map<RelayLabel, RelayedWay> relayed_;
+  /// Of what we carry for others, by the circuit's number.
+  std::map<std::uint64_t, std::unique_ptr<dataplane::CircuitWords>> circuit_words_;
   Instant membership_at_ = Instant::max();  ///< when the membership changes by time alone
   Instant clock_at_ = Instant::max();       ///< when the timestamp reservation is to be renewed
   std::map<PeerHandle, std::unique_ptr<Peer>> peers_;

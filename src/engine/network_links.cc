@@ -14,6 +14,11 @@ namespace {
 /// One write for all that connect at about the same time, and soon: a restart finds its way by it.
 constexpr Duration kPeersStoreDelay = std::chrono::seconds(1);
 
+/// How long a member is called by its addresses alone; a packet that waits may wait less. A direct
+/// handshake over half the world takes 300 ms.
+constexpr Duration kRelayAfter = std::chrono::seconds(2);
+constexpr Duration kRelayAfterPacket = std::chrono::milliseconds(400);
+
 /// mac1 of a handshake message addressed to us, under one epoch.
 bool is_mac1_ours(const wire::Mac& mac, Bytes input, const session::EpochKeys& epoch,
                   const TunnelKey& key) {
@@ -118,6 +123,7 @@ void Network::handle_unrouted(const Now& now, PeerHandle handle, ByteVector pack
     flush_queue(now, *peer);
   } else {
     mesh_.want(now.at, *peer->node);
+    seek_relay(*peer, now.at + kRelayAfterPacket);
   }
   pump(now);
 }
@@ -174,6 +180,10 @@ void Network::remove_peer(const Now& now, PeerHandle handle) {
       by_node_.erase(n);
     }
     mesh_.handle_disconnected(now.at, *peer.node);
+    relays_.handle_down(now.at, *peer.node);
+    if (Peer* other = find_peer(*peer.node); other != nullptr && other != &peer) {
+      note_session(now, *other);
+    }
   }
   by_tunnel_key_.erase(peer.link->remote());
   link_deadlines_.erase(handle);
@@ -188,6 +198,7 @@ void Network::pump(const Now& now) {
     if (state_ == State::Joining && join_ && self() != nullptr) finish_join(now);
     pump_links(now);
     more = pump_mesh(now);
+    more |= pump_relays(now);
     std::vector<PeerHandle> doomed;
     for (const auto& [handle, peer] : peers_) {
       if (peer->doomed) doomed.push_back(handle);
@@ -226,6 +237,7 @@ bool Network::pump_link(const Now& now, Peer& peer) {
                    [&](Link::PairGone& o) { peer.proofs.erase(o.local); },
                    [&](Link::Candidates& o) { note_candidates(peer, o.endpoints); },
                    [&](Link::PingDue&) { send_ping(now, peer); },
+                   [&](Link::WayLost& o) { note_way_lost(now, o.way); },
                    [&](Link::Changed&) {
                      ctx_->snapshot_stale = true;
                      note_online(now, peer);
@@ -258,10 +270,13 @@ bool Network::pump_mesh(const Now& now) {
                        if (is_acceptable(e)) peer.link->add_hint(e);
                      }
                      peer.link->connect(now);
+                     seek_relay(peer, now.at + kRelayAfter);
                    },
                    [&](overlay::FullMesh::Rest& o) {
                      Peer* peer = find_peer(o.node);
-                     if (peer != nullptr && !peer->link->online()) peer->link->stop_connecting(now);
+                     if (peer == nullptr || peer->link->online()) return;
+                     peer->link->stop_connecting(now);
+                     rest_relay(now, *peer);
                    },
                    [&](overlay::FullMesh::Tell& o) {
                      Peer* peer = find_peer(o.to);
@@ -281,6 +296,7 @@ bool Network::pump_mesh(const Now& now) {
 /// Reacts to a link that came or went, and to a path that moved.
 void Network::note_online(const Now& now, Peer& peer) {
   const bool online = peer.link->online() && peer.proven;
+  note_session(now, peer);
   if (online) {
     note_direct(now, peer);
     if (!peer.was_online) {

@@ -16,11 +16,23 @@ constexpr Duration kReconInterval = std::chrono::seconds(1);
 
 constexpr Duration kMendInterval = std::chrono::seconds(30);
 
+std::optional<wire::RelayFrame> as_relay_frame(const wire::Frame& frame) {
+  return std::visit(
+      [](const auto& f) -> std::optional<wire::RelayFrame> {
+        if constexpr (std::is_constructible_v<wire::RelayFrame, decltype(f)>) {
+          return wire::RelayFrame(f);
+        } else {
+          return std::nullopt;
+        }
+      },
+      frame);
+}
+
 bool travels_on_proven_pairs_only(const wire::Frame& frame) {
   return std::holds_alternative<wire::Ping>(frame) ||
          std::holds_alternative<wire::Observed>(frame) ||
          std::holds_alternative<wire::Peers>(frame) || std::holds_alternative<wire::Recon>(frame) ||
-         std::holds_alternative<wire::SecretFrame>(frame);
+         std::holds_alternative<wire::SecretFrame>(frame) || as_relay_frame(frame);
 }
 
 Instant instant_of(std::uint64_t ns) { return Instant(Duration(static_cast<std::int64_t>(ns))); }
@@ -106,13 +118,13 @@ void Network::dispatch(const Now& now, Peer& peer, SessionIndex session, const W
               if (peer.link->online()) note_online(now, peer);
             }
             mesh_.handle_peers(now.at, f);
+            if (peer.node) note_told(now, *peer.node, f);
           },
           [](const wire::Part&) {},
-          // Nobody relays yet.
-          [](const wire::RelayOpen&) {},
-          [](const wire::RelayOk&) {},
-          [](const wire::RelayNo&) {},
-          [](const wire::RelayClose&) {},
+          [&](const auto& f) {
+            const wire::RelayFrame relay_frame = f;
+            if (accepted && peer.node) relays_.handle_frame(now.at, *peer.node, relay_frame);
+          },
       },
       frame);
 }
@@ -232,9 +244,10 @@ void Network::handle_pong(const Now& now, Peer& peer, const wire::Pong& pong) {
     ping.outstanding = false;
     ping.next_at = ping.sent_at + ping.interval;
     if (--ping.remaining == 0) ping.next_at = now.at;
-    ctx_->outputs.emplace_back(CommandUpdate{
-        ping.command, PingResult{ping.sequence, true, now.at - ping.sent_at, peer.link->endpoint()},
-        ping.remaining == 0});
+    ctx_->outputs.emplace_back(CommandUpdate{ping.command,
+                                             PingResult{ping.sequence, true, now.at - ping.sent_at,
+                                                        peer.link->endpoint(), relay_of(peer)},
+                                             ping.remaining == 0});
   }
   std::erase_if(pings_, [](const Ping& p) { return p.remaining == 0; });
   compare_digest(now, peer, pong.digest, pong.epoch);
@@ -344,9 +357,16 @@ void Network::refresh_membership(const Now& now) {
   for (const auto& [node, m] : membership_.members()) {
     if (m.identity == identity_->public_key()) continue;
     others.push_back(node);
-    if (up_) peer_for(now, m.tunnel_key);  // its packets have somewhere to wait
+    if (!up_) continue;
+    // Its packets have somewhere to wait. A host of our invite was called before it had a name.
+    Peer& peer = peer_for(now, m.tunnel_key);
+    if (peer.node || by_node_.contains(node)) continue;
+    peer.node = node;
+    by_node_[node] = peer.handle;
   }
   mesh_.set_members(now.at, up_ ? others : std::vector<wire::NodeId>{});
+  relays_.set_members(now.at, self()->node, up_ ? others : std::vector<wire::NodeId>{});
+  std::erase_if(told_by_, [&](const auto& t) { return membership_.find(t.first) == nullptr; });
   mend_conflicts(now);
   claim_tunnel_key(now);
 }
@@ -438,7 +458,8 @@ void Network::ping_timeouts(const Now& now) {
       ping.outstanding = false;
       --ping.remaining;
       ctx_->outputs.emplace_back(CommandUpdate{
-          ping.command, PingResult{ping.sequence, false, {}, std::nullopt}, ping.remaining == 0});
+          ping.command, PingResult{ping.sequence, false, {}, std::nullopt, std::nullopt},
+          ping.remaining == 0});
       ping.next_at = std::max(now.at, ping.sent_at + ping.interval);
       if (ping.remaining == 0 || ping.next_at > now.at) continue;
     }
