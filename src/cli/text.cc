@@ -36,8 +36,8 @@ std::string path_text(const PathStatus& path) {
       if (path.endpoint) out += ", udp " + path.endpoint->to_string();
       break;
     case PathKind::Relay:
-      out = "relayed";
-      if (path.via) out += " by " + *path.via;
+      out = "relay";
+      if (path.via) out += " via " + *path.via;
       break;
   }
   if (path.rtt) out += ", " + rtt_text(*path.rtt);
@@ -89,7 +89,7 @@ std::string path_cell(const PathStatus& path) {
     case PathKind::Direct:
       return "direct" + (path.endpoint ? " " + path.endpoint->to_string() : "");
     case PathKind::Relay:
-      return "relay" + (path.via ? " " + *path.via : "");
+      return "relay" + (path.via ? " via " + *path.via : "");
   }
   return "-";
 }

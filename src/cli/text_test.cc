@@ -142,7 +142,7 @@ TEST(Text, Events) {
                                         .via = "carol",
                                         .rtt = std::chrono::milliseconds(40)}},
                     "bob"),
-            "   3  bob: relayed by carol, 40.0 ms\n");
+            "   3  bob: relay via carol, 40.0 ms\n");
   EXPECT_EQ(text_of(PingLost{.sequence = 12}, "bob"), "  12  bob: no answer\n");
 }
 
@@ -206,7 +206,7 @@ TEST(Text, Status) {
   MEMBER     ADDRESS            STATE           PATH                         TIME  RECEIVED  SENT
   bob        10.83.0.2          online          direct 203.0.113.7:41820  12.3 ms   1.5 KiB  20 B
   carol *    10.83.0.3          offline         -                               -       0 B   0 B
-  (no name)  fd12:3456:789a::3  online          relay bob                       -       0 B   0 B
+  (no name)  fd12:3456:789a::3  online          relay via bob                   -       0 B   0 B
   dave       10.83.0.200        seen 3 min ago  -                               -       0 B   0 B
 
   INVITE    BY     FOR              USED    EXPIRES

@@ -14,6 +14,7 @@
 #include <fstream>
 #include <iterator>
 #include <numeric>
+#include <span>
 #include <system_error>
 #include <vector>
 
@@ -117,10 +118,11 @@ class Screen {
 };
 
 /// One key of the file: its name and how its value gets into the configuration. `set` returns what
-/// the value must be, if it is not.
+/// the value must be, if it is not. A table has the keys `inside` instead.
 struct Key {
   std::string_view name;
-  std::string_view (*set)(const toml::node& value, DaemonConfig& config);
+  std::string_view (*set)(const toml::node& value, DaemonConfig& config) = nullptr;
+  std::span<const Key> inside{};
 };
 
 std::string_view set_path(const toml::node& value, std::filesystem::path& path) {
@@ -172,6 +174,20 @@ std::string_view set_crypto(const toml::node& value, DaemonConfig& config) {
   return {};
 }
 
+std::string_view set_relay_limit(const toml::node& value, DaemonConfig& config) {
+  constexpr std::int64_t kHighest = 1'000'000;
+  const auto limit = value.value_exact<std::int64_t>();
+  if (!limit || *limit < 0 || *limit > kHighest) return "Mbit/s from 0 (no limit) to 1000000";
+  config.relay.limit_mbits = static_cast<std::uint32_t>(*limit);
+  return {};
+}
+
+constexpr std::array kRelayKeys{
+    Key{"enabled",
+        [](const toml::node& v, DaemonConfig& c) { return set_bool(v, c.relay.enabled); }},
+    Key{"limit", set_relay_limit},
+};
+
 constexpr std::array kKeys{
     Key{"state", [](const toml::node& v, DaemonConfig& c) { return set_path(v, c.state); }},
     Key{"socket", [](const toml::node& v, DaemonConfig& c) { return set_path(v, c.socket); }},
@@ -189,6 +205,7 @@ constexpr std::array kKeys{
         [](const toml::node& v, DaemonConfig& c) { return set_bool(v, c.offloads.udp_segment); }},
     Key{"udp_group",
         [](const toml::node& v, DaemonConfig& c) { return set_bool(v, c.offloads.udp_group); }},
+    Key{"relay", nullptr, kRelayKeys},
 };
 
 /// Levenshtein distance: insertions, deletions and replacements.
@@ -207,21 +224,40 @@ std::size_t distance(std::string_view a, std::string_view b) {
   return row[b.size()];
 }
 
-std::string unknown_key_text(std::string_view key) {
+std::string unknown_key_text(std::string_view key, std::span<const Key> keys) {
   // Nobody mistypes a long word into one of ours, and the distance takes length squared.
   constexpr std::size_t kLongest = 64;
-  const auto nearest =
-      std::min_element(kKeys.begin(), kKeys.end(), [&](const Key& a, const Key& b) {
-        const std::string_view typed = key.substr(0, kLongest);
-        return distance(typed, a.name) < distance(typed, b.name);
-      });
+  const auto nearest = std::min_element(keys.begin(), keys.end(), [&](const Key& a, const Key& b) {
+    const std::string_view typed = key.substr(0, kLongest);
+    return distance(typed, a.name) < distance(typed, b.name);
+  });
   std::string text = "unknown key " + std::string(key);
   if (distance(key.substr(0, kLongest), nearest->name) <= nearest->name.size() / 2) {
     return text + "; did you mean " + std::string(nearest->name) + "?";
   }
   text += "; the keys are";
-  for (const Key& known : kKeys) text.append(" ").append(known.name);
+  for (const Key& known : keys) text.append(" ").append(known.name);
   return text;
+}
+
+Outcome read_table(const toml::table& table, std::span<const Key> keys, std::string_view source,
+                   DaemonConfig& config) {
+  for (const auto& [key, value] : table) {
+    const auto known =
+        std::find_if(keys.begin(), keys.end(), [&](const Key& k) { return k.name == key.str(); });
+    if (known == keys.end()) return at(source, key.source(), unknown_key_text(key.str(), keys));
+    if (!known->inside.empty() && value.is_table()) {
+      const auto inside = read_table(*value.as_table(), known->inside, source, config);
+      if (!inside) return inside;
+      continue;
+    }
+    const std::string_view wanted =
+        known->inside.empty() ? known->set(value, config) : "a table of its own, [relay]";
+    if (!wanted.empty()) {
+      return at(source, value.source(), std::string(key.str()) + " must be " + std::string(wanted));
+    }
+  }
+  return {};
 }
 
 }  // namespace
@@ -251,15 +287,7 @@ std::expected<void, std::string> read_config(std::string_view toml, std::string_
   if (!parsed) { return at(source, parsed.error().source(), parsed.error().description()); }
   // Taken over as a whole or not at all.
   DaemonConfig changed = config;
-  for (const auto& [key, value] : parsed.table()) {
-    const auto known =
-        std::find_if(kKeys.begin(), kKeys.end(), [&](const Key& k) { return k.name == key.str(); });
-    if (known == kKeys.end()) return at(source, key.source(), unknown_key_text(key.str()));
-    const std::string_view wanted = known->set(value, changed);
-    if (!wanted.empty()) {
-      return at(source, value.source(), std::string(key.str()) + " must be " + std::string(wanted));
-    }
-  }
+  if (auto read = read_table(parsed.table(), kKeys, source, changed); !read) return read;
   config = std::move(changed);
   return {};
 }

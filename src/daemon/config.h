@@ -40,6 +40,15 @@ struct DaemonConfig {
     friend bool operator==(const Offloads&, const Offloads&) = default;
   } offloads{};
 
+  /// Carrying packets for two members that do not reach each other.
+  struct Relay {
+    bool enabled = true;
+    /// Of a pair, unless both are on the local network; 0 = no limit.
+    std::uint32_t limit_mbits = 20;
+
+    friend bool operator==(const Relay&, const Relay&) = default;
+  } relay{};
+
   friend bool operator==(const DaemonConfig&, const DaemonConfig&) = default;
 };
 

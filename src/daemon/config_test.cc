@@ -30,6 +30,9 @@ log_level = "debug"
 interface = "vpn0"
 dns = false
 crypto = "openssl"
+[relay]
+enabled = false
+limit = 5
 )",
                                    "f", config);
   ASSERT_TRUE(outcome) << outcome.error();
@@ -39,7 +42,8 @@ crypto = "openssl"
                                   .log_level = LogLevel::Debug,
                                   .interface = "vpn0",
                                   .dns = false,
-                                  .crypto = CryptoChoice::Openssl}));
+                                  .crypto = CryptoChoice::Openssl,
+                                  .relay = {.enabled = false, .limit_mbits = 5}}));
 }
 
 TEST(Config, TheExampleThatShipsSetsNothingThatIsNotDefault) {
@@ -134,6 +138,13 @@ TEST(Config, BadFiles) {
       {"dns = \"true\"", "f:1:7: ", "true or false"},
       {"crypto = \"OpenSSL\"", "f:1:10: ", "\"auto\" or \"openssl\""},
       {"crypto = true", "f:1:10: ", "\"auto\" or \"openssl\""},
+      {"relay = true", "f:1:9: ", "a table of its own, [relay]"},
+      {"relay = {enabled = 1}", "f:1:20: ", "true or false"},
+      {"[relay]\nenable = true", "f:2:1: ", "did you mean enabled?"},
+      {"[relay]\nlimit = -1", "f:2:9: ", "0 (no limit)"},
+      {"[relay]\nlimit = \"20\"", "f:2:9: ", "0 (no limit)"},
+      {"[relay]\nlimit = 1000001", "f:2:9: ", "0 (no limit)"},
+      {"enabled = true", "f:1:1: ", "unknown key enabled"},
   };
   for (const Bad& one : cases) {
     DaemonConfig config;

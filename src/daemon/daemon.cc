@@ -132,7 +132,9 @@ Daemon::Daemon(const DaemonConfig& config, os::StderrLogger& log, Parts parts)
       engine_(rng_, log,
               {.port = packets_->port(),
                .workers = static_cast<dataplane::SenderId>(packets_->count()),
-               .backends = parts.backends}) {
+               .backends = parts.backends,
+               .relay = {.enabled = config.relay.enabled,
+                         .limit = std::uint64_t{config.relay.limit_mbits} * 1'000'000}}) {
   static_cast<void>(poller_.add(signals_.fd(), Token::Signals, os::Interest::Read));
   static_cast<void>(poller_.add(watch_.fd(), Token::Watch, os::Interest::Read));
   static_cast<void>(poller_.add(control_.fd(), Token::Control, os::Interest::Read));

@@ -318,7 +318,7 @@ void Daemon::carry_out(engine::CommandUpdate& output) {
                      reply.health = health_of(status);
                    }
                    reply.admitted_by = u.admitted_by;
-                   reply.path = path_of(u.path, std::nullopt);
+                   reply.path = path_of(u.path, std::nullopt, std::nullopt);
                    finish(pending.client, std::move(reply));
                  },
                  [&](const engine::PingResult& u) {
@@ -330,7 +330,7 @@ void Daemon::carry_out(engine::CommandUpdate& output) {
                      figures.rtt_min = figures.rtt_min ? std::min(*figures.rtt_min, u.rtt) : u.rtt;
                      figures.rtt_max = figures.rtt_max ? std::max(*figures.rtt_max, u.rtt) : u.rtt;
                      control_.send(pending.client,
-                                   control::PingAnswer{u.sequence, path_of(u.path, u.rtt)});
+                                   control::PingAnswer{u.sequence, path_of(u.path, u.via, u.rtt)});
                    } else {
                      control_.send(pending.client, control::PingLost{u.sequence});
                    }

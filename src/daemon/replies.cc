@@ -96,10 +96,14 @@ control::InviteStatus invite_of(const engine::InviteStatus& invite) {
   return out;
 }
 
-control::PathStatus path_of(const std::optional<Endpoint>& endpoint, std::optional<Duration> rtt) {
+control::PathStatus path_of(const std::optional<Endpoint>& endpoint,
+                            const std::optional<std::string>& via, std::optional<Duration> rtt) {
   control::PathStatus path;
-  path.kind = endpoint ? control::PathKind::Direct : control::PathKind::None;
+  path.kind = endpoint ? control::PathKind::Direct
+              : via    ? control::PathKind::Relay
+                       : control::PathKind::None;
   path.endpoint = endpoint;
+  if (via && !via->empty()) path.via = via;
   path.rtt = rtt;
   return path;
 }
@@ -119,7 +123,7 @@ control::NetworkStatus status_of(const engine::NetworkStatus& status, std::uint1
     member.id = m.node;
     member.admin = m.admin;
     member.online = m.online;
-    member.path = path_of(m.online ? m.endpoint : std::nullopt, m.rtt);
+    member.path = path_of(m.endpoint, m.via, m.rtt);
     member.rx_bytes = m.rx_bytes;
     member.tx_bytes = m.tx_bytes;
     member.suite = m.suite;

@@ -156,7 +156,7 @@ InboundAction handle_plaintext(const Snapshot& snapshot, const SessionEntry& ses
 
 InboundVerdict inbound(const Snapshot& snapshot, Instant now, const Way& from, Ecn outer,
                        MutableBytes& datagram) {
-  if (datagram.size() == 0) return {.action = Dropped{Drop::BadHeader}};
+  if (datagram.empty()) return {.action = Dropped{Drop::BadHeader}};
   if (!wire::is_data(datagram)) return {.action = ToEngine{}};
   const auto header = wire::parse_data(datagram);
   if (!header) return {.action = Dropped{Drop::BadHeader}};
@@ -181,6 +181,10 @@ InboundVerdict inbound(const Snapshot& snapshot, Instant now, const Way& from, E
     session.words->rx_bytes.fetch_add(datagram.size(), std::memory_order_relaxed);
   }
   out.action = handle_plaintext(snapshot, session, now, from, *header, outer, datagram);
+  if (std::holds_alternative<WriteToTun>(out.action)) {
+    keypair.words().last_ip_received.store(now.time_since_epoch().count(),
+                                           std::memory_order_relaxed);
+  }
   return out;
 }
 

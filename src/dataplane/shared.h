@@ -27,9 +27,10 @@ struct KeypairWords {
   std::atomic<std::int64_t> last_received{INT64_MIN};
   /// Instant of the last IP packet sealed here. Relaxed: a hint.
   std::atomic<std::int64_t> last_ip_sent{INT64_MIN};
+  /// Instant of the last IP packet that came in here. Relaxed: a hint.
+  std::atomic<std::int64_t> last_ip_received{INT64_MIN};
   /// Of stock keypairs only (dataplane/activity.h). Relaxed: hints; where sender and receiver meet
   /// in them, a timer of seconds moves by one packet.
-  std::atomic<std::int64_t> last_ip_received{INT64_MIN};
   std::atomic<std::int64_t> unanswered_since{INT64_MAX};
   std::atomic<std::int64_t> unacknowledged_since{INT64_MAX};
   /// A lane passed its rekey limit. Relaxed: only ever set.

@@ -10,6 +10,7 @@
 #include "crypto/backends.h"
 #include "engine/door.h"
 #include "engine/output.h"
+#include "overlay/relays.h"
 #include "session/gate.h"
 #include "session/session.h"
 
@@ -22,10 +23,13 @@ struct Context {
   session::IndexTable indices;
   session::HandshakeGate gate;
   IngressLimit ingress;
-  std::uint16_t port = 0;                  ///< of the one UDP socket
-  dataplane::SenderId workers = 1;         ///< that seal packets
-  crypto::Backends backends;               ///< that keypairs are made with
-  std::vector<IpAddress> local_addresses;  ///< of this machine, overlay interfaces excluded
+  std::uint16_t port = 0;  ///< of the one UDP socket
+  overlay::LabelTable labels;
+  overlay::Relays::Options relaying;         ///< for others
+  dataplane::BitsPerSecond relay_limit = 0;  ///< of a pair; 0: none
+  dataplane::SenderId workers = 1;           ///< that seal packets
+  crypto::Backends backends;                 ///< that keypairs are made with
+  std::vector<IpAddress> local_addresses;    ///< of this machine, overlay interfaces excluded
   std::deque<Output> outputs;
   Ticket next_ticket = 1;
   std::uint32_t next_peer = 1;
@@ -46,7 +50,7 @@ struct Context {
   }
 
   Context(Rng& rng_in, Logger& log_in)
-      : rng(&rng_in), log(&log_in), indices(rng_in), gate(rng_in) {}
+      : rng(&rng_in), log(&log_in), indices(rng_in), gate(rng_in), labels(rng_in) {}
 };
 
 }  // namespace ipop::engine

@@ -12,6 +12,8 @@ Engine::Engine(Rng& rng, Logger& log, const Options& options) : ctx_(rng, log) {
   ctx_.port = options.port;
   ctx_.workers = options.workers;
   ctx_.backends = options.backends;
+  ctx_.relaying.enabled = options.relay.enabled;
+  ctx_.relay_limit = options.relay.limit;
 }
 
 Engine::~Engine() = default;

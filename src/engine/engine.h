@@ -26,6 +26,13 @@ class Engine {
     dataplane::SenderId workers = 1;  ///< that seal packets
     /// Which libraries seal and open them; what they give is the same.
     crypto::Backends backends{};
+    /// What this node does for others that do not reach each other.
+    struct Relay {
+      bool enabled = true;
+      /// Of a pair of members, both directions together; 0: none. Not where both are on the local
+      /// network.
+      dataplane::BitsPerSecond limit = 20'000'000;
+    } relay{};
   };
   Engine(Rng& rng, Logger& log, const Options& options);
   ~Engine();

@@ -176,18 +176,26 @@ Link::Output Link::poll_output() {
 }
 
 void Link::send_on(SessionIndex local, const wire::Frame& frame) {
+  ByteVector plain;
+  wire::write_frame(frame, plain);
+  send_plain_on(local, std::move(plain));
+}
+
+void Link::send_plain_on(SessionIndex local, ByteVector plain) {
   const auto it = pairs_.find(local);
   if (it == pairs_.end() || !it->second.usable) return;
   const auto to =
       it->second.heard_from && !paths_.active() ? it->second.heard_from : paths_.active();
   if (!to) return;
-  ByteVector plain;
-  wire::write_frame(frame, plain);
   for (const ByteVector& part : wire::split_message(std::move(plain), next_message_++)) {
     if (auto sealed = it->second.keypair->seal_control(part)) {
       outputs_.emplace_back(Send{*to, std::move(*sealed)});
     }
   }
+}
+
+void Link::send_plain(ByteVector plain) {
+  if (const auto local = session_.sending_on()) send_plain_on(*local, std::move(plain));
 }
 
 void Link::send(const wire::Frame& frame) {
@@ -273,6 +281,7 @@ void Link::pump_paths() {
                      if (!o.way) session_.reset();
                      outputs_.emplace_back(Changed{});
                    },
+                   [&](const nat::PathSet::Lost& o) { outputs_.emplace_back(WayLost{o.way}); },
                    [&](const nat::PathSet::WaitUntil& o) {
                      paths_deadline_ = o.at;
                      more = false;
@@ -323,6 +332,20 @@ Instant Link::last_ip_sent() const {
   Instant last = Instant::min();
   for (const auto& [local, pair] : pairs_) {
     const auto ns = pair.keypair->words().last_ip_sent.load(std::memory_order_relaxed);
+    if (ns != INT64_MIN) last = std::max(last, Instant(Duration(ns)));
+  }
+  return last;
+}
+
+void Link::suspect(const Now& now) {
+  paths_.suspect_active(now.at);
+  pump(now);
+}
+
+Instant Link::last_ip() const {
+  Instant last = last_ip_sent();
+  for (const auto& [local, pair] : pairs_) {
+    const auto ns = pair.keypair->words().last_ip_received.load(std::memory_order_relaxed);
     if (ns != INT64_MIN) last = std::max(last, Instant(Duration(ns)));
   }
   return last;

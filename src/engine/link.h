@@ -47,12 +47,17 @@ class Link {
   };
   /// The owner sends a PING and reports it with handle_ping_sent().
   struct PingDue {};
+  /// What went out on this relayed way is not answered any more.
+  struct WayLost {
+    Way way;
+  };
   /// Something that a snapshot shows changed: keypairs, sending pair, path.
   struct Changed {};
   struct WaitUntil {
     Instant at;
   };
-  using Output = std::variant<Send, PairUsable, PairGone, Candidates, PingDue, Changed, WaitUntil>;
+  using Output =
+      std::variant<Send, PairUsable, PairGone, Candidates, PingDue, WayLost, Changed, WaitUntil>;
 
   Link(const session::Session::Options& options, const Context& ctx);
   Link(const Link&) = delete;
@@ -62,6 +67,8 @@ class Link {
   /// A way that came into being (a relay opened): where there is a session it is proven at once,
   /// else it is one more to call on.
   void add_way(const Now& now, const Way& way);
+  /// There is some way to call it on.
+  bool has_ways() const { return !paths_.destinations().empty(); }
   /// It is no more.
   void remove_way(const Now& now, const Way& way);
   void connect(const Now& now);
@@ -93,6 +100,8 @@ class Link {
   void send_on(SessionIndex local, const wire::Frame& frame);
   /// The same on the sending pair.
   void send(const wire::Frame& frame);
+  /// The same with a frame that is written already.
+  void send_plain(ByteVector plain);
   /// The same on the sending pair or, before there is one, on any that is usable: for what is said
   /// to peers that may never be proven.
   void send_unproven(const wire::Frame& frame);
@@ -105,6 +114,10 @@ class Link {
   /// are told, status).
   std::optional<Endpoint> endpoint() const;
   std::optional<Duration> rtt() const { return paths_.rtt(); }
+  /// The peer does not do what a living one would: asks it now whether it is there.
+  void suspect(const Now& now);
+  /// When the last IP packet went either way; min(): none did.
+  Instant last_ip() const;
   /// Since the last authenticated packet; nullopt: there was none.
   std::optional<Duration> silence(Instant now) const;
   /// The pair that data goes out on; null while there is none.
@@ -123,6 +136,7 @@ class Link {
   std::vector<std::unique_ptr<dataplane::Keypair>> take_garbage();
 
  private:
+  void send_plain_on(SessionIndex local, ByteVector plain);
   void pump(const Now& now);
   void pump_session();
   void pump_paths();

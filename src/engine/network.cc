@@ -150,11 +150,8 @@ std::expected<void, std::string> Network::restore(const Now& now, const std::str
     devices_.restore(std::move(*stored), local_.timestamps.floor());
   }
   if (state_ != State::Member) return {};
+  if (auto peers = parse_stored_peers(files.peers)) remembered_ = std::move(*peers);
   start(now);
-  if (const auto peers = parse_stored_peers(files.peers)) {
-    for (const wire::PeerHint& p : *peers) mesh_.remember(now.at, p.node, p.candidates);
-  }
-  pump(now);
   return {};
 }
 
@@ -175,7 +172,7 @@ void Network::start(const Now& now) {
 void Network::handle_local_addresses(const Now& now) {
   refresh_local_side();
   if (!up_) return;
-  mesh_.handle_network_change(now.at);
+  if (ring_) ring_->handle_network_change(now.at);
   // Whoever is connected hears from the new address at once, which moves its path to us.
   for (auto& [handle, peer] : peers_) {
     if (peer->link->online()) send_ping(now, *peer);
@@ -206,7 +203,8 @@ void Network::handle_timeout(const Now& now) {
     if (Peer* peer = find_peer(handle)) proof_timeouts(now, *peer);
   }
   devices_.handle_timeout(now);
-  mesh_.handle_timeout(now.at);
+  ring_timeouts(now);
+  relay_timeouts(now);
   ping_timeouts(now);
   if (join_ && join_->deadline <= now.at) {
     fail_join(
@@ -235,12 +233,13 @@ void Network::handle_timeout(const Now& now) {
 }
 
 Instant Network::deadline() const {
-  Instant at = std::min({mesh_deadline_, store_retry_at_, peers_store_at_, membership_at_,
-                         clock_at_, devices_store_at_, devices_.deadline()});
+  Instant at = std::min({ring_deadline_, relays_deadline_, store_retry_at_, peers_store_at_,
+                         membership_at_, clock_at_, devices_store_at_, devices_.deadline()});
   for (const auto& [handle, deadline] : link_deadlines_) at = std::min(at, deadline);
   for (const auto& [handle, peer] : peers_) {
     for (const auto& [session, proof] : peer->proofs) at = std::min(at, proof.resend_at);
-    at = std::min({at, peer->recheck_at, peer->outbox.deadline()});
+    at = std::min({at, peer->recheck_at, peer->relay_at, peer->outbox.deadline(), peer->direct_at,
+                   peer->wanted_until, idle_deadline(*peer)});
     if (!peer->queue.empty()) at = std::min(at, peer->queue.front().at + Peer::kQueuedFor);
   }
   for (const Ping& ping : pings_) at = std::min(at, ping.next_at);
@@ -288,7 +287,7 @@ void Network::store_statements() {
   store(FileKind::Statements, write_stored_statements(all));
 }
 
-void Network::store_peers() { store(FileKind::Peers, write_stored_peers(mesh_.remembered())); }
+void Network::store_peers() { store(FileKind::Peers, write_stored_peers(addresses_.all())); }
 
 void Network::store_devices() {
   devices_store_at_ = Instant::max();
@@ -395,11 +394,12 @@ void Network::shutdown(const Now& now) {
 
 /// Says goodbye and lets go of everybody; pump() removes them.
 void Network::stop_links(const Now& now, wire::ByeReason reason) {
+  stop_ring(now);
   for (auto& [handle, peer] : peers_) {
     peer->link->send(wire::Bye{reason});
     peer->doomed = true;
   }
-  mesh_.set_members(now.at, {});
+  relays_.set_members(now.at, {}, {});
 }
 
 }  // namespace ipop::engine

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <deque>
 #include <expected>
 #include <map>
 #include <memory>
@@ -17,7 +18,9 @@
 #include "member/author.h"
 #include "member/membership.h"
 #include "member/reconcile.h"
-#include "overlay/full_mesh.h"
+#include "overlay/address_book.h"
+#include "overlay/relays.h"
+#include "overlay/ring.h"
 
 namespace ipop::engine {
 
@@ -114,7 +117,10 @@ class Network {
   static constexpr std::uint16_t kInterfaceMtu = 1420;
 
   Network(Context& context, NetworkSlot slot)
-      : ctx_(&context), slot_(slot), devices_(context), mesh_(*context.rng) {}
+      : ctx_(&context),
+        slot_(slot),
+        devices_(context),
+        relays_(context.relaying, *context.rng, context.labels) {}
   Network(const Network&) = delete;
   Network& operator=(const Network&) = delete;
 
@@ -247,11 +253,10 @@ class Network {
   void pump(const Now& now);
   void pump_links(const Now& now);
   bool pump_link(const Now& now, Peer& peer);
-  bool pump_mesh(const Now& now);
   void note_online(const Now& now, Peer& peer);
   void note_direct(const Now& now, Peer& peer);
-  void note_no_longer_direct(const Now& now, Peer& peer);
-  void note_candidates(Peer& peer, const std::vector<Endpoint>& endpoints);
+  static void note_no_longer_direct(Peer& peer);
+  void note_candidates(const Now& now, Peer& peer, const std::vector<Endpoint>& endpoints);
   void send_own_candidates(Peer& peer);
   void flush_queue(const Now& now, Peer& peer);
   bool is_acceptable(const Endpoint& endpoint) const;
@@ -261,9 +266,40 @@ class Network {
   void set_epochs();
 
   // network_relay.cc
+  bool pump_relays(const Now& now);
+  void note_relay_up(const Now& now, const overlay::Relays::Up& up);
+  void note_relay_down(const Now& now, RelayLabel incoming);
+  void note_way_lost(const Now& now, const Way& way);
+  void keep_circuit_words();
+  void note_session(const Now& now, Peer& peer);
+  static bool is_reached(const Peer& peer);
+  void seek_relay(Peer& peer, Instant at);
+  void rest_relay(const Now& now, Peer& peer);
+  void relay_timeouts(const Now& now);
+  std::vector<wire::NodeId> relay_candidates(const wire::NodeId& far) const;
+  std::optional<std::string> relay_of(const Peer& peer) const;
+  void add_relays_to_snapshot(dataplane::Snapshot& snapshot, std::size_t first) const;
   void transmit(Peer& peer, const Way& way, ByteVector datagram);
   void answer_unknown(const Way& from, ByteVector datagram);
   void send_through(const Way& relay, Bytes datagram);
+
+  // network_ring.cc
+  void start_ring();
+  void stop_ring(const Now& now);
+  void refresh_directory(const Now& now, std::vector<wire::NodeId> others);
+  bool pump_ring(const Now& now);
+  void link_to(const Now& now, const wire::NodeId& node);
+  void unlink(const Now& now, const wire::NodeId& node);
+  void want(const Now& now, Peer& peer);
+  void call(const Now& now, Peer& peer);
+  void rest(const Now& now, Peer& peer);
+  void seek_direct(const Now& now, Peer& peer);
+  void note_ring_link(const Now& now, Peer& peer);
+  void ring_timeouts(const Now& now);
+  Instant idle_deadline(const Peer& peer) const;
+  void take_routed(const Now& now, Bytes datagram);
+  bool take_initiation(const Now& now, const wire::Initiation& message, const Way& from);
+  Peer* peer_of(SessionIndex session);
   void send_routed(Peer& peer, ByteVector datagram);
 
   // network_proof.cc
@@ -326,15 +362,30 @@ class Network {
 
   DeviceHost devices_;
   Instant devices_store_at_ = Instant::max();
-  overlay::FullMesh mesh_;
-  Instant mesh_deadline_ = Instant::max();
+  overlay::AddressBook addresses_;
+  overlay::Directory directory_;
+  std::optional<overlay::Ring> ring_;  ///< while we are a member and up
+  Instant ring_deadline_ = Instant::max();
+  /// Datagrams to be routed to a member, and such as were routed to us.
+  std::vector<std::pair<wire::NodeId, ByteVector>> routed_out_;
+  std::deque<ByteVector> routed_in_;
+  overlay::Relays relays_;
+  Instant relays_deadline_ = Instant::max();
+  /// A way through a relay that is up, by the label under which we receive.
+  struct RelayedWay {
+    wire::NodeId far;
+    Way way;
+  };
+  std::map<RelayLabel, RelayedWay> relayed_;
+  /// Of what we carry for others, by the circuit's number.
+  std::map<std::uint64_t, std::unique_ptr<dataplane::CircuitWords>> circuit_words_;
   Instant membership_at_ = Instant::max();  ///< when the membership changes by time alone
   Instant clock_at_ = Instant::max();       ///< when the timestamp reservation is to be renewed
   std::map<PeerHandle, std::unique_ptr<Peer>> peers_;
   std::unordered_map<TunnelKey, PeerHandle> by_tunnel_key_;
   std::map<wire::NodeId, PeerHandle> by_node_;
   std::map<PeerHandle, Instant> link_deadlines_;
-  std::vector<wire::PeerHint> remembered_;  ///< addresses kept while the network is down
+  std::vector<wire::PeerHint> remembered_;  ///< addresses kept while there is no ring
   std::vector<Endpoint> observed_;          ///< how other members see us, newest first
   std::unordered_map<TunnelKey, std::vector<Endpoint>> invite_hosts_;
 

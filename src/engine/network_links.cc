@@ -1,5 +1,5 @@
 // Links to the other members: making and dropping them, handshake inputs, and carrying out what
-// links and mesh ask for.
+// links ask for.
 
 #include <algorithm>
 #include <utility>
@@ -14,6 +14,10 @@ namespace {
 /// One write for all that connect at about the same time, and soon: a restart finds its way by it.
 constexpr Duration kPeersStoreDelay = std::chrono::seconds(1);
 
+/// How long a member is called by its addresses alone; a packet that waits may wait less. A direct
+/// handshake over half the world takes 300 ms.
+constexpr Duration kRelayAfterPacket = std::chrono::milliseconds(400);
+
 /// mac1 of a handshake message addressed to us, under one epoch.
 bool is_mac1_ours(const wire::Mac& mac, Bytes input, const session::EpochKeys& epoch,
                   const TunnelKey& key) {
@@ -26,6 +30,12 @@ bool is_mac1_ours(const wire::Mac& mac, Bytes input, const session::EpochKeys& e
 }  // namespace
 
 bool Network::handle_initiation(const Now& now, const wire::Initiation& message, const Way& from) {
+  const bool ours = take_initiation(now, message, from);
+  if (ours) pump(now);
+  return ours;
+}
+
+bool Network::take_initiation(const Now& now, const wire::Initiation& message, const Way& from) {
   if (!up_ || local_.epochs.empty() || state_ == State::Out) return false;
   const auto epoch =
       std::find_if(local_.epochs.begin(), local_.epochs.end(), [&](const session::EpochKeys& e) {
@@ -45,6 +55,7 @@ bool Network::handle_initiation(const Now& now, const wire::Initiation& message,
   const bool is_member = membership_.by_tunnel_key(remote) != nullptr;
   const bool known = by_tunnel_key_.contains(remote);
   if (remote == local_.keys.public_key || membership_.is_revoked_tunnel_key(remote)) return true;
+  if (from.kind() == Way::Kind::Routed && !is_member) return true;
   if (epoch != local_.epochs.begin() && !is_member) return true;
   if (state_ == State::Joining && !invite_hosts_.contains(remote)) return true;
   if (!is_member && !known) {
@@ -54,7 +65,6 @@ bool Network::handle_initiation(const Now& now, const wire::Initiation& message,
   }
   Peer& peer = peer_for(now, remote);
   static_cast<void>(peer.link->respond(now, std::move(*received), from));
-  pump(now);
   return true;
 }
 
@@ -117,7 +127,8 @@ void Network::handle_unrouted(const Now& now, PeerHandle handle, ByteVector pack
   if (peer->link->online()) {
     flush_queue(now, *peer);
   } else {
-    mesh_.want(now.at, *peer->node);
+    want(now, *peer);
+    seek_relay(*peer, now.at + kRelayAfterPacket);
   }
   pump(now);
 }
@@ -173,7 +184,12 @@ void Network::remove_peer(const Now& now, PeerHandle handle) {
     if (const auto n = by_node_.find(*peer.node); n != by_node_.end() && n->second == handle) {
       by_node_.erase(n);
     }
-    mesh_.handle_disconnected(now.at, *peer.node);
+    relays_.handle_down(now.at, *peer.node);
+    if (ring_) ring_->handle_down(now.at, *peer.node);
+    if (Peer* other = find_peer(*peer.node); other != nullptr && other != &peer) {
+      note_session(now, *other);
+      note_ring_link(now, *other);
+    }
   }
   by_tunnel_key_.erase(peer.link->remote());
   link_deadlines_.erase(handle);
@@ -187,7 +203,8 @@ void Network::pump(const Now& now) {
     refresh_membership(now);
     if (state_ == State::Joining && join_ && self() != nullptr) finish_join(now);
     pump_links(now);
-    more = pump_mesh(now);
+    more = pump_ring(now);
+    more |= pump_relays(now);
     std::vector<PeerHandle> doomed;
     for (const auto& [handle, peer] : peers_) {
       if (peer->doomed) doomed.push_back(handle);
@@ -224,8 +241,9 @@ bool Network::pump_link(const Now& now, Peer& peer) {
                      send_proof(now, peer, o.local);
                    },
                    [&](Link::PairGone& o) { peer.proofs.erase(o.local); },
-                   [&](Link::Candidates& o) { note_candidates(peer, o.endpoints); },
+                   [&](Link::Candidates& o) { note_candidates(now, peer, o.endpoints); },
                    [&](Link::PingDue&) { send_ping(now, peer); },
+                   [&](Link::WayLost& o) { note_way_lost(now, o.way); },
                    [&](Link::Changed&) {
                      ctx_->snapshot_stale = true;
                      note_online(now, peer);
@@ -245,85 +263,60 @@ bool Network::pump_link(const Now& now, Peer& peer) {
   return worked;
 }
 
-bool Network::pump_mesh(const Now& now) {
-  bool worked = false;
-  for (bool more = true; more;) {
-    auto output = mesh_.poll_output();
-    std::visit(Overload{
-                   [&](overlay::FullMesh::Call& o) {
-                     const member::Member* m = membership_.find(o.node);
-                     if (m == nullptr || !up_) return;
-                     Peer& peer = peer_for(now, m->tunnel_key);
-                     for (const Endpoint& e : o.candidates) {
-                       if (is_acceptable(e)) peer.link->add_hint(e);
-                     }
-                     peer.link->connect(now);
-                   },
-                   [&](overlay::FullMesh::Rest& o) {
-                     Peer* peer = find_peer(o.node);
-                     if (peer != nullptr && !peer->link->online()) peer->link->stop_connecting(now);
-                   },
-                   [&](overlay::FullMesh::Tell& o) {
-                     Peer* peer = find_peer(o.to);
-                     if (peer != nullptr && peer->proven) peer->link->send(o.peers);
-                   },
-                   [&](overlay::FullMesh::WaitUntil& o) {
-                     mesh_deadline_ = o.at;
-                     more = false;
-                   },
-               },
-               output);
-    worked |= more;
-  }
-  return worked;
-}
-
 /// Reacts to a link that came or went, and to a path that moved.
 void Network::note_online(const Now& now, Peer& peer) {
   const bool online = peer.link->online() && peer.proven;
+  note_session(now, peer);
+  note_ring_link(now, peer);
   if (online) {
     note_direct(now, peer);
     if (!peer.was_online) {
+      peer.online_since = now.at;
+      peer.direct_pause = {};
       peer.link->connect(now);  // both ends want it: either rekeys in time
       send_own_candidates(peer);
       log(LogLevel::Info, "connected to " + peer.link->way()->to_string());
     }
+    if (peer.direct_at == Instant::max()) seek_direct(now, peer);
     flush_queue(now, peer);
   } else if (peer.was_online) {
-    note_no_longer_direct(now, peer);
-    if (peer.node) mesh_.want(now.at, *peer.node);
+    note_no_longer_direct(peer);
     log(LogLevel::Info, "lost a connection");
   }
   peer.was_online = online;
 }
 
-/// A direct path is what others are told of, what is kept on disk, and what has an MTU of its own.
-/// A member that is only reached through others counts as not connected there, so that its
-/// addresses go on being called.
+/// A direct path is what is kept on disk, and what has an MTU of its own.
 void Network::note_direct(const Now& now, Peer& peer) {
   const auto endpoint = peer.link->endpoint();
-  if (!endpoint) return note_no_longer_direct(now, peer);
+  if (!endpoint) return note_no_longer_direct(peer);
   ctx_->outputs.emplace_back(QueryPathMtu{*endpoint});
   if (peer.node) {
-    mesh_.handle_connected(now.at, *peer.node, *endpoint, peer.candidates);
+    std::vector<Endpoint> known{*endpoint};
+    known.insert(known.end(), peer.candidates.begin(), peer.candidates.end());
+    addresses_.note(*peer.node, known);
     if (peers_store_at_ == Instant::max()) { peers_store_at_ = now.at + kPeersStoreDelay; }
   }
   if (!peer.was_direct) peer.link->send(wire::Observed{*endpoint});
   peer.was_direct = true;
 }
 
-void Network::note_no_longer_direct(const Now& now, Peer& peer) {
-  if (!std::exchange(peer.was_direct, false)) return;
-  peer.mtu = 0;
-  if (peer.node) mesh_.handle_disconnected(now.at, *peer.node);
+void Network::note_no_longer_direct(Peer& peer) {
+  if (std::exchange(peer.was_direct, false)) peer.mtu = 0;
 }
 
-void Network::note_candidates(Peer& peer, const std::vector<Endpoint>& endpoints) {
+/// Where it says that it is. Both ends learn each other's at about the same time, and what they
+/// send there at once opens their NATs for each other.
+void Network::note_candidates(const Now& now, Peer& peer, const std::vector<Endpoint>& endpoints) {
   peer.candidates.clear();
   for (const Endpoint& e : endpoints) {
-    if (!is_acceptable(e)) continue;
-    peer.candidates.push_back(e);
-    peer.link->add_hint(e);
+    if (is_acceptable(e)) peer.candidates.push_back(e);
+  }
+  if (peer.node) addresses_.note(*peer.node, peer.candidates);
+  if (peer.link->endpoint()) {
+    for (const Endpoint& e : peer.candidates) peer.link->add_hint(e);
+  } else {
+    seek_direct(now, peer);
   }
 }
 

@@ -1,8 +1,231 @@
-// Ways that lead through other members: sending on them.
+// Ways that lead through other members: seeking them, sending on them, and carrying for others.
+
+#include <algorithm>
+#include <utility>
 
 #include "engine/network.h"
+#include "engine/overload.h"
 
 namespace ipop::engine {
+namespace {
+
+/// Between two looks at whether what was opened led anywhere, while the peer is not reached.
+constexpr Duration kRelayAgain = std::chrono::seconds(2);
+
+/// Addresses of local networks (RFC 1918, 3927, 4193, 4291): what travels between two of them costs
+/// nobody's line.
+bool is_local_network(const IpAddress& a) {
+  if (a.is_link_local() || a.is_loopback()) return true;
+  if (a.is_v6()) return (std::to_integer<unsigned>(a.v6().bytes[0]) & 0xfeU) == 0xfcU;
+  const std::uint32_t v = a.v4().value;
+  return v >> 24U == 10 || v >> 20U == 0xac1 || v >> 16U == 0xc0a8;
+}
+
+/// Index among the network's routes, which begin at `first`.
+std::optional<std::uint32_t> route_of(const dataplane::Snapshot& snapshot, std::size_t first,
+                                      PeerHandle peer) {
+  for (std::size_t i = first; i < snapshot.peers.size(); ++i) {
+    if (snapshot.peers[i].peer == peer) return static_cast<std::uint32_t>(i);
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+bool Network::pump_relays(const Now& now) {
+  bool worked = false;
+  for (bool more = true; more;) {
+    auto output = relays_.poll_output();
+    std::visit(Overload{
+                   [&](const overlay::Relays::Up& o) { note_relay_up(now, o); },
+                   [&](const overlay::Relays::Down& o) { note_relay_down(now, o.incoming); },
+                   [&](const overlay::Relays::Send& o) {
+                     Peer* peer = find_peer(o.to);
+                     if (peer == nullptr || !peer->proven || peer->doomed) return;
+                     std::visit([&](const auto& frame) { peer->link->send(frame); }, o.frame);
+                   },
+                   [&](const overlay::Relays::CircuitsChanged&) { keep_circuit_words(); },
+                   [&](const overlay::Relays::WaitUntil& o) {
+                     relays_deadline_ = o.at;
+                     more = false;
+                   },
+               },
+               output);
+    worked |= more;
+  }
+  return worked;
+}
+
+void Network::note_relay_up(const Now& now, const overlay::Relays::Up& up) {
+  Peer* far = find_peer(up.far);
+  const Peer* hop = find_peer(up.hop);
+  if (far == nullptr || hop == nullptr) return;
+  const Way way = Way::relay(hop->handle, up.outgoing);
+  relayed_[up.incoming] = {up.far, way};
+  ctx_->snapshot_stale = true;
+  far->link->add_way(now, way);
+  if (far->link->online()) return;  // the way is proven by a challenge
+  far->link->connect(now);
+  far->link->handshake_now(now);
+}
+
+void Network::note_relay_down(const Now& now, RelayLabel incoming) {
+  const auto it = relayed_.find(incoming);
+  if (it == relayed_.end()) return;
+  const RelayedWay gone = it->second;
+  relayed_.erase(it);
+  ctx_->snapshot_stale = true;
+  if (Peer* far = find_peer(gone.far)) far->link->remove_way(now, gone.way);
+}
+
+void Network::note_way_lost(const Now& now, const Way& way) {
+  if (const Peer* hop = find_peer(way.hop()); hop != nullptr && hop->node) {
+    relays_.handle_lost(now.at, *hop->node, way.label());
+  }
+}
+
+/// Every circuit that is up has its counters, made once: a rebuilt snapshot fills no allowance.
+void Network::keep_circuit_words() {
+  ctx_->snapshot_stale = true;
+  for (const auto& [id, circuit] : relays_.circuits()) {
+    if (circuit.up && !circuit_words_.contains(id)) {
+      circuit_words_[id] = std::make_unique<dataplane::CircuitWords>();
+    }
+  }
+  for (auto it = circuit_words_.begin(); it != circuit_words_.end();) {
+    if (relays_.circuits().contains(it->first)) {
+      ++it;
+      continue;
+    }
+    ctx_->garbage.circuits.push_back(std::move(it->second));
+    it = circuit_words_.erase(it);
+  }
+}
+
+/// What a session is good for changed: it came, went, or moved between direct and relayed.
+void Network::note_session(const Now& now, Peer& peer) {
+  if (!peer.node) return;
+  const bool online = peer.link->online() && peer.proven && !peer.doomed;
+  const bool direct = online && peer.link->endpoint().has_value();
+  const bool reached = online && is_reached(peer);
+  if (reached) {
+    relays_.handle_up(now.at, *peer.node, direct);
+  } else {
+    relays_.handle_down(now.at, *peer.node);
+  }
+  if (direct) rest_relay(now, peer);
+  if (reached) {
+    peer.relay_at = Instant::max();
+  } else if (online) {
+    seek_relay(peer, now.at);  // what the overlay carries should soon go a shorter way
+  }
+}
+
+/// By a way that workers can take, and the ring's links with it.
+bool Network::is_reached(const Peer& peer) {
+  const auto way = peer.link->way();
+  return peer.link->online() && way && way->kind() != Way::Kind::Routed;
+}
+
+/// Members that list it among their links, those that we reach fastest first: a direct link of
+/// theirs before one of which we know only that it exists.
+std::vector<wire::NodeId> Network::relay_candidates(const wire::NodeId& far) const {
+  if (!ring_) return {};
+  std::vector<std::tuple<bool, Duration, wire::NodeId>> ranked;
+  for (const overlay::Link& link : ring_->links()) {
+    if (!link.direct || link.node == far) continue;
+    const auto listed =
+        std::find_if(link.neighbours.begin(), link.neighbours.end(),
+                     [&](const wire::Neighbour& n) { return n.id == wire::ring_id(far); });
+    if (listed == link.neighbours.end()) continue;
+    ranked.emplace_back(listed->relayed, link.rtt + listed->rtt_4ms * std::chrono::milliseconds(4),
+                        link.node);
+  }
+  std::sort(ranked.begin(), ranked.end());
+  std::vector<wire::NodeId> out;
+  for (const auto& [relayed, rtt, node] : ranked) out.push_back(node);
+  return out;
+}
+
+/// If the peer is not reached until then, members are asked to relay.
+void Network::seek_relay(Peer& peer, Instant at) {
+  if (!is_reached(peer)) peer.relay_at = std::min(peer.relay_at, at);
+}
+
+/// It is reached directly, or not called any more.
+void Network::rest_relay(const Now& now, Peer& peer) {
+  peer.relay_at = Instant::max();
+  if (std::exchange(peer.relay_wanted, false)) relays_.unwant(now.at, *peer.node);
+}
+
+void Network::relay_timeouts(const Now& now) {
+  for (const auto& [id, words] : circuit_words_) {
+    const auto ns = words->last_used.load(std::memory_order_relaxed);
+    if (ns != INT64_MIN) relays_.note_used(id, Instant(Duration(ns)));
+  }
+  relays_.handle_timeout(now.at);
+  for (auto& [handle, peer] : peers_) {
+    if (peer->relay_at > now.at) continue;
+    peer->relay_at = Instant::max();
+    if (!peer->node || peer->doomed || is_reached(*peer) || state_ != State::Member) continue;
+    if (peer->relay_wanted) relays_.handle_unreachable(now.at, *peer->node);
+    peer->relay_wanted = true;
+    relays_.want(now.at, *peer->node, relay_candidates(*peer->node));
+    peer->relay_at = now.at + kRelayAgain;
+  }
+}
+
+/// The name of the member through which the peer is reached; nullopt where it is directly.
+std::optional<std::string> Network::relay_of(const Peer& peer) const {
+  const auto way = peer.link->way();
+  if (!way || !way->is_relay()) return std::nullopt;
+  const auto hop = peers_.find(way->hop());
+  if (hop == peers_.end() || !hop->second->node) return std::string();
+  const member::Member* member = membership_.find(*hop->second->node);
+  return member == nullptr ? std::string() : member->name;
+}
+
+void Network::add_relays_to_snapshot(dataplane::Snapshot& snapshot, std::size_t first) const {
+  for (std::size_t i = first; i < snapshot.peers.size(); ++i) {
+    dataplane::PeerRoute& route = snapshot.peers[i];
+    if (!route.way || !route.way->is_relay()) continue;
+    const auto hop = route_of(snapshot, first, route.way->hop());
+    if (!hop) {
+      route.way.reset();
+      continue;
+    }
+    route.hop = *hop;
+    route.mtu = static_cast<std::uint16_t>(
+        snapshot.peers[*hop].mtu -
+        std::min<std::size_t>(snapshot.peers[*hop].mtu, wire::kRelayOverhead));
+  }
+  for (const auto& [incoming, relayed] : relayed_) {
+    snapshot.labels[incoming] = {relayed.way.hop(), dataplane::LabelEnd{relayed.way}};
+  }
+  for (const auto& [id, circuit] : relays_.circuits()) {
+    const auto words = circuit_words_.find(id);
+    const auto asker = by_node_.find(circuit.asker.node);
+    const auto far = by_node_.find(circuit.far.node);
+    if (!circuit.up || words == circuit_words_.end() || asker == by_node_.end() ||
+        far == by_node_.end()) {
+      continue;
+    }
+    const auto to_asker = route_of(snapshot, first, asker->second);
+    const auto to_far = route_of(snapshot, first, far->second);
+    if (!to_asker || !to_far) continue;
+    const auto is_local = [&](std::uint32_t index) {
+      const auto& way = snapshot.peers[index].way;
+      return way && way->is_direct() && is_local_network(way->endpoint().address);
+    };
+    const auto limit = is_local(*to_asker) && is_local(*to_far) ? 0 : ctx_->relay_limit;
+    snapshot.labels[circuit.asker.incoming] = {
+        asker->second,
+        dataplane::LabelForward{*to_far, circuit.far.outgoing, words->second.get(), limit}};
+    snapshot.labels[circuit.far.incoming] = {
+        far->second,
+        dataplane::LabelForward{*to_asker, circuit.asker.outgoing, words->second.get(), limit}};
+  }
+}
 
 /// Any datagram of ours for the peer, whoever sealed it.
 void Network::transmit(Peer& peer, const Way& way, ByteVector datagram) {
@@ -39,14 +262,6 @@ void Network::send_through(const Way& relay, Bytes datagram) {
   if (auto sealed = keypair->seal_control(plain)) {
     ctx_->outputs.emplace_back(Transmit{*to, std::move(*sealed)});
   }
-}
-
-/// Through the overlay, to the peer's node id. The ring that carries it does not exist yet, so
-/// nothing makes a routed way.
-void Network::send_routed(Peer& peer, ByteVector datagram) {
-  static_cast<void>(peer);
-  static_cast<void>(datagram);
-  check(false);
 }
 
 }  // namespace ipop::engine

@@ -16,12 +16,14 @@ constexpr Duration kReconInterval = std::chrono::seconds(1);
 
 constexpr Duration kMendInterval = std::chrono::seconds(30);
 
-bool travels_on_proven_pairs_only(const wire::Frame& frame) {
-  return std::holds_alternative<wire::Ping>(frame) ||
-         std::holds_alternative<wire::Observed>(frame) ||
-         std::holds_alternative<wire::Peers>(frame) || std::holds_alternative<wire::Recon>(frame) ||
-         std::holds_alternative<wire::ReconRanges>(frame) ||
-         std::holds_alternative<wire::SecretFrame>(frame);
+/// What passes before both PROOFs are accepted; whoever sends anything else has accepted ours.
+bool travels_on_any_pair(const wire::Frame& frame) {
+  return std::holds_alternative<wire::Proof>(frame) ||
+         std::holds_alternative<wire::StatementFrame>(frame) ||
+         std::holds_alternative<wire::Bye>(frame) ||
+         std::holds_alternative<wire::PathChallenge>(frame) ||
+         std::holds_alternative<wire::PathResponse>(frame) ||
+         std::holds_alternative<wire::Pong>(frame) || std::holds_alternative<wire::Part>(frame);
 }
 
 Instant instant_of(std::uint64_t ns) { return Instant(Duration(static_cast<std::int64_t>(ns))); }
@@ -57,7 +59,7 @@ void Network::dispatch(const Now& now, Peer& peer, SessionIndex session, const W
                        const wire::Frame& frame) {
   const auto proof = peer.proofs.find(session);
   const bool accepted = proof != peer.proofs.end() && proof->second.theirs_accepted;
-  if (accepted && travels_on_proven_pairs_only(frame) && !proof->second.ours_accepted) {
+  if (accepted && !travels_on_any_pair(frame) && !proof->second.ours_accepted) {
     // The peer would not send it, had it not accepted our PROOF: as good as the flag, which was
     // lost.
     proof->second.ours_accepted = true;
@@ -106,14 +108,18 @@ void Network::dispatch(const Now& now, Peer& peer, SessionIndex session, const W
             if (!accepted) return;
             for (const wire::PeerHint& hint : f.peers) {
               if (peer.node != hint.node) continue;
-              note_candidates(peer, hint.candidates);
-              if (peer.link->online()) note_online(now, peer);
+              note_candidates(now, peer, hint.candidates);
             }
-            mesh_.handle_peers(now.at, f);
           },
           [](const wire::Part&) {},
-          // The ring's and the relays' frames.
-          [](const auto&) {},
+          [&](const auto& f) {
+            if (!accepted || !peer.node) return;
+            if constexpr (std::is_constructible_v<wire::RelayFrame, decltype(f)>) {
+              relays_.handle_frame(now.at, *peer.node, wire::RelayFrame(f));
+            } else if (ring_) {
+              ring_->handle_frame(now.at, *peer.node, frame);
+            }
+          },
       },
       frame);
 }
@@ -178,6 +184,7 @@ void Network::handle_bye(const Now& now, Peer& peer, wire::ByeReason reason) {
   switch (reason) {
     case wire::ByeReason::Shutdown:
     case wire::ByeReason::Leaving:
+    case wire::ByeReason::Idle:
       peer.link->reset(now);
       break;
     case wire::ByeReason::NotMember:
@@ -209,9 +216,10 @@ void Network::handle_pong(const Now& now, Peer& peer, const wire::Pong& pong) {
     ping.outstanding = false;
     ping.next_at = ping.sent_at + ping.interval;
     if (--ping.remaining == 0) ping.next_at = now.at;
-    ctx_->outputs.emplace_back(CommandUpdate{
-        ping.command, PingResult{ping.sequence, true, now.at - ping.sent_at, peer.link->endpoint()},
-        ping.remaining == 0});
+    ctx_->outputs.emplace_back(CommandUpdate{ping.command,
+                                             PingResult{ping.sequence, true, now.at - ping.sent_at,
+                                                        peer.link->endpoint(), relay_of(peer)},
+                                             ping.remaining == 0});
   }
   std::erase_if(pings_, [](const Ping& p) { return p.remaining == 0; });
   compare_digest(now, peer, pong.digest, pong.epoch);
@@ -321,9 +329,16 @@ void Network::refresh_membership(const Now& now) {
   for (const auto& [node, m] : membership_.members()) {
     if (m.identity == identity_->public_key()) continue;
     others.push_back(node);
-    if (up_) peer_for(now, m.tunnel_key);  // its packets have somewhere to wait
+    if (!up_) continue;
+    // Its packets have somewhere to wait. A host of our invite was called before it had a name.
+    Peer& peer = peer_for(now, m.tunnel_key);
+    if (peer.node || by_node_.contains(node)) continue;
+    peer.node = node;
+    by_node_[node] = peer.handle;
   }
-  mesh_.set_members(now.at, up_ ? others : std::vector<wire::NodeId>{});
+  relays_.set_members(now.at, self()->node, up_ ? others : std::vector<wire::NodeId>{});
+  start_ring();
+  refresh_directory(now, std::move(others));
   mend_conflicts(now);
   claim_tunnel_key(now);
 }
@@ -415,7 +430,8 @@ void Network::ping_timeouts(const Now& now) {
       ping.outstanding = false;
       --ping.remaining;
       ctx_->outputs.emplace_back(CommandUpdate{
-          ping.command, PingResult{ping.sequence, false, {}, std::nullopt}, ping.remaining == 0});
+          ping.command, PingResult{ping.sequence, false, {}, std::nullopt, std::nullopt},
+          ping.remaining == 0});
       ping.next_at = std::max(now.at, ping.sent_at + ping.interval);
       if (ping.remaining == 0 || ping.next_at > now.at) continue;
     }
@@ -440,7 +456,7 @@ void Network::send_pings(const Now& now) {
       ping.wire_sequence = static_cast<std::uint16_t>(peer->ping_sequence + 1);
       send_ping(now, *peer);
     } else {
-      mesh_.want(now.at, ping.node);
+      if (peer != nullptr) want(now, *peer);
     }
   }
 }

@@ -185,9 +185,7 @@ void Network::set_up(const Now& now, bool up) {
     membership_stale_ = true;
     want_interface();
     pump(now);
-    for (const wire::PeerHint& p : remembered_) mesh_.remember(now.at, p.node, p.candidates);
   } else {
-    remembered_ = mesh_.remembered();
     stop_links(now, wire::ByeReason::Shutdown);
     devices_.stop(now);
     interface_.clear();

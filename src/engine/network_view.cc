@@ -39,6 +39,7 @@ NetworkStatus Network::status(const Now& now) const {
       member.online = peer.was_online;
       if (member.online) {
         member.endpoint = peer.link->endpoint();
+        member.via = relay_of(peer);
         member.rtt = peer.link->rtt();
         member.suite = peer.link->sending()->suite() == crypto::Suite::Aes256Gcm
                            ? "aes-256-gcm"
@@ -95,6 +96,7 @@ void Network::add_to_snapshot(dataplane::Snapshot& snapshot) const {
     entry.self6 = me->v6;
     entry.pool = pool();
     entry.mtu = kInterfaceMtu;
+    const std::size_t first = snapshot.peers.size();
     for (const auto& [node, handle] : by_node_) {
       const member::Member* m = membership_.find(node);
       const auto it = peers_.find(handle);
@@ -103,7 +105,7 @@ void Network::add_to_snapshot(dataplane::Snapshot& snapshot) const {
       dataplane::PeerRoute route;
       route.peer = handle;
       route.network = slot_;
-      if (peer.proven && peer.link->online()) {
+      if (peer.proven && is_reached(peer)) {
         route.send = peer.link->sending();
         route.way = peer.link->way();
       }
@@ -114,6 +116,7 @@ void Network::add_to_snapshot(dataplane::Snapshot& snapshot) const {
       if (m->v4) entry.routes[*m->v4] = index;
       entry.routes[m->v6] = index;
     }
+    add_relays_to_snapshot(snapshot, first);
     add_device_routes(entry, snapshot);
     snapshot.networks.push_back(std::move(entry));
   }

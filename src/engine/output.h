@@ -124,7 +124,8 @@ struct PingResult {
   std::uint16_t sequence = 0;
   bool answered = false;
   Duration rtt{};
-  std::optional<Endpoint> path;
+  std::optional<Endpoint> path;    ///< a direct one
+  std::optional<std::string> via;  ///< name of the member that relayed it
 };
 /// An answer to a command that takes time; `last` ends it.
 struct CommandUpdate {

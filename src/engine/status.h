@@ -28,7 +28,8 @@ struct MemberStatus {
   Ipv6 v6;
   bool admin = false;
   bool online = false;               ///< a proven session with a path
-  std::optional<Endpoint> endpoint;  ///< of the direct path
+  std::optional<Endpoint> endpoint;  ///< of a direct path
+  std::optional<std::string> via;    ///< name of the member that relays, where it is a relayed one
   std::optional<Duration> rtt;
   std::uint64_t rx_bytes = 0;
   std::uint64_t tx_bytes = 0;

@@ -69,6 +69,7 @@ CommandError refusal_error(wire::ByeReason reason) {
     case wire::ByeReason::Revoked:
     case wire::ByeReason::Shutdown:
     case wire::ByeReason::Leaving:
+    case wire::ByeReason::Idle:
       break;
   }
   if (reason == wire::ByeReason::Revoked) {
@@ -86,6 +87,7 @@ std::string out_text(wire::ByeReason reason) {
       return "the membership has expired";
     case wire::ByeReason::Shutdown:
     case wire::ByeReason::Leaving:
+    case wire::ByeReason::Idle:
     case wire::ByeReason::NotMember:
     case wire::ByeReason::NameTaken:
     case wire::ByeReason::PoolExhausted:

@@ -52,6 +52,7 @@ void PathSet::handle_proven(Instant now, const Way& way) {
   Path& path = find_or_add(way);
   path.proven = true;
   path.misses = 0;
+  path.tries = 0;
   path.token.reset();
   path.last_received = now;
   // A path that a handshake has just proven is the freshest knowledge there is: take it when there
@@ -69,6 +70,7 @@ void PathSet::handle_response(Instant now, const Token& token) {
   if (it == paths_.end()) return;
   it->token.reset();
   it->misses = 0;
+  it->tries = 0;
   it->last_received = now;
   const Duration sample = now - it->challenged_at;
   it->rtt = it->rtt ? *it->rtt * 7 / 8 + sample / 8 : sample;
@@ -126,6 +128,8 @@ void PathSet::handle_timeout(Instant now) {
     } else if (path.misses < kMissesMax) {
       challenge(now, path);
     } else {
+      const bool told = path.proven || ++path.tries == kTriesMax;
+      if (told && path.way.is_relay()) outputs_.emplace_back(Lost{path.way});
       lose(now, path);
     }
   }
@@ -133,8 +137,8 @@ void PathSet::handle_timeout(Instant now) {
   seek_better(now);
 }
 
-/// Direct addresses that are not proven get one challenge each. Also the peer's side does it, which
-/// is what opens a NAT; what hears a challenge answers with its own.
+/// What might be better, or a second relay, and is not proven gets one challenge each. Also the
+/// peer's side does it, which is what opens a NAT; what hears a challenge answers with its own.
 void PathSet::seek_better(Instant now) {
   if (!active_ || active_->is_direct() || now < sought_at_ + seek_pause_) return;
   sought_at_ = now;
@@ -143,7 +147,7 @@ void PathSet::seek_better(Instant now) {
   seek_pause_ = std::min(seek_pause_ * 2, kUpgradePauseMax) +
                 Duration(static_cast<std::int64_t>(rng_->below(spread)));
   for (Path& p : paths_) {
-    if (p.proven || p.token || !p.way.is_direct()) continue;
+    if (p.proven || p.token || p.way.kind() > active_->kind()) continue;
     p.misses = kMissesMax - 1;
     challenge(now, p);
   }

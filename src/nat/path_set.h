@@ -22,14 +22,15 @@ namespace ipop::nat {
 /// PATH_CHALLENGE / PATH_RESPONSE. Of proven paths a direct one carries data before a relayed one,
 /// and that before a routed one: a better kind takes over as soon as it is proven, a worse one when
 /// the better is lost. While nothing better than a relay is there, the direct addresses that are
-/// known are challenged again and again, from every second on to every half minute. No I/O, no
-/// clock; drain poll_output() after each handle_*().
+/// known, and relays that are not proven, are challenged again and again, from every second on to
+/// every half minute. No I/O, no clock; drain poll_output() after each handle_*().
 class PathSet {
  public:
   using Token = std::array<std::byte, 8>;
   static constexpr std::size_t kPathsMax = 12;
   static constexpr Duration kChallengeTimeout = std::chrono::milliseconds(300);
   static constexpr int kMissesMax = 3;
+  static constexpr int kTriesMax = 3;
   /// Silence on an active path, while data flows, after which it is probed.
   static constexpr Duration kSilence = std::chrono::milliseconds(500);
   /// Between two rounds of challenges to direct addresses, while none of them works.
@@ -45,10 +46,15 @@ class PathSet {
   struct ActiveChanged {
     std::optional<Way> way;
   };
+  /// A relayed way did not answer although it once did, or never did in kTriesMax rounds: whoever
+  /// keeps it should open another one.
+  struct Lost {
+    Way way;
+  };
   struct WaitUntil {
     Instant at;
   };
-  using Output = std::variant<SendChallenge, ActiveChanged, WaitUntil>;
+  using Output = std::variant<SendChallenge, ActiveChanged, Lost, WaitUntil>;
 
   /// Of two relays that work, either end may choose another; the end that follows takes the one
   /// that it hears the other on. Two that followed would change places for ever.
@@ -95,6 +101,7 @@ class PathSet {
     std::optional<Token> token;  ///< of the challenge that is outstanding
     Instant challenged_at{};
     int misses = 0;
+    int tries = 0;  ///< rounds of challenges in vain since it was last proven
     std::optional<Duration> rtt;
   };
 

@@ -21,6 +21,7 @@ struct Bench {
   Instant now{1h};
   std::vector<PathSet::SendChallenge> challenges;
   std::vector<std::optional<Way>> actives;
+  std::vector<Way> lost;
   Instant wait = Instant::max();
 
   void drain() {
@@ -31,6 +32,7 @@ struct Bench {
         return;
       }
       if (const auto* c = std::get_if<PathSet::SendChallenge>(&output)) challenges.push_back(*c);
+      if (const auto* l = std::get_if<PathSet::Lost>(&output)) lost.push_back(l->way);
       if (const auto* a = std::get_if<PathSet::ActiveChanged>(&output)) {
         actives.push_back(a->way);
       }
@@ -243,6 +245,23 @@ TEST(PathSet, OfTwoRelaysTheFollowerTakesTheLeadersAndTheLeaderKeepsIts) {
     run_answering(b, 3s, [](const Way&) { return true; });
     EXPECT_EQ(b.paths.active(), relay(role == PathSet::Role::Follows ? 2 : 1));
   }
+}
+
+TEST(PathSet, ARelayThatDoesNotAnswerIsReported) {
+  Bench b;
+  b.paths.handle_proven(b.now, relay(1));
+  b.paths.handle_proven(b.now, relay(2));
+  b.paths.probe(b.now, relay(3));  // never works
+  b.drain();
+  run_answering(b, 3s, [](const Way& way) { return way == relay(1) || way == relay(2); });
+  EXPECT_TRUE(b.lost.empty()) << "one round may be lost by chance";
+  run_answering(b, 10s, [](const Way& way) { return way == relay(1) || way == relay(2); });
+  EXPECT_EQ(b.lost, std::vector<Way>{relay(3)});
+  b.paths.suspect_active(b.now);
+  b.drain();
+  run_answering(b, 2s, [](const Way& way) { return way == relay(2); });
+  EXPECT_EQ(b.paths.active(), relay(2));
+  EXPECT_EQ(b.lost.back(), relay(1)) << "one that worked at once";
 }
 
 TEST(PathSet, ManyAddressesPushOutNoRelay) {

@@ -114,7 +114,10 @@ void Relays::handle_offer(Instant now, const wire::NodeId& hop, const wire::Rela
     ++of_far;
     if (oldest == ends_.end() || end.since < oldest->second.since) oldest = it;
   }
-  if (!is_direct(hop) || !is_member(hop) || !is_member(open.far) || open.far == hop) {
+  if (!is_direct(hop)) {
+    return send(hop, wire::RelayNo{open.request, wire::RelayRefusal::NotConnected});
+  }
+  if (!is_member(hop) || !is_member(open.far) || open.far == hop) {
     return send(hop, wire::RelayNo{open.request, wire::RelayRefusal::Refused});
   }
   if (of_far >= kAcceptedPerFar) {

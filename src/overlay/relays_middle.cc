@@ -28,7 +28,8 @@ void Relays::handle_carry(Instant now, const wire::NodeId& from, const wire::Rel
 /// In this order, so that somebody who may ask nothing learns nothing about who is here.
 std::optional<wire::RelayRefusal> Relays::refusal_of(Instant now, const wire::NodeId& from,
                                                      const wire::NodeId& far) {
-  if (!is_member(from) || !is_direct(from)) return wire::RelayRefusal::Refused;
+  if (!is_member(from)) return wire::RelayRefusal::Refused;
+  if (!is_direct(from)) return wire::RelayRefusal::NotConnected;
   if (!options_.enabled) return wire::RelayRefusal::Disabled;
   if (far == self_ || far == from || !is_member(far)) return wire::RelayRefusal::Refused;
   if (!take_ask(now, from)) return wire::RelayRefusal::Quota;

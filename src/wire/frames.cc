@@ -170,7 +170,7 @@ Result<Frame> parse_peers(Reader& reader) {
 Result<Frame> parse_bye(Reader& reader) {
   const auto reason = reader.le<std::uint8_t>();
   if (!reader.done()) return malformed(reader, "bye frame");
-  if (reason > static_cast<std::uint8_t>(ByeReason::InviteRevoked)) {
+  if (reason > static_cast<std::uint8_t>(ByeReason::Idle)) {
     return fail(Errc::BadValue, "bye reason");
   }
   return Bye{static_cast<ByeReason>(reason)};

@@ -114,6 +114,7 @@ enum class ByeReason : std::uint8_t {
   Superseded = 8,      ///< somebody else's redemption of this one came first
   TooDeep = 9,         ///< chain of invites too long
   InviteRevoked = 10,  ///< withdrawn, or closed by a kick
+  Idle = 11,           ///< nobody here has used the session for long; the next packet calls again
 };
 /// u8 type | u8 reason
 struct Bye {

@@ -189,7 +189,7 @@ INSTANTIATE_TEST_SUITE_P(
         Bad{"peers candidate missing", "0801" + zeros(20) + "01", Errc::Truncated},
         Bad{"peers candidate bad", "0801" + zeros(20) + "01" + zeros(19), Errc::BadValue},
         Bad{"peers twice", "0802" + zeros(42), Errc::BadValue},
-        Bad{"peers trailing", "080000", Errc::BadValue}, Bad{"bye reason", "090b", Errc::BadValue},
+        Bad{"peers trailing", "080000", Errc::BadValue}, Bad{"bye reason", "090c", Errc::BadValue},
         Bad{"bye reason high", "09ff", Errc::BadValue}, Bad{"bye short", "09", Errc::Truncated},
         Bad{"bye long", "090000", Errc::BadValue},
         Bad{"challenge short", "0a" + zeros(7), Errc::Truncated},

@@ -61,6 +61,8 @@ class Members(LabTest):
 
     def test_a_pair_without_a_path_says_so(self):
         alice, bob = self.pair()
+        alice.config.write_text(harness.config + "[relay]\nenabled = false\n")
+        alice.restart()
         carol = self.public("carol")
         self.lab.block(bob.host, carol.host)
         self.join(carol, alice)
