@@ -205,6 +205,8 @@ TEST(Adversary, AJoinerAnswersTheHostsOfItsInviteAlone) {
   const std::uint64_t sent = erin.datagrams_sent();
   hand_up(erin, session_with(erin, alice), alice.endpoint(),
           wire::Peers{{{admitted()->node, 0, {dave.endpoint()}}}});
+  ASSERT_TRUE(erin.engine().ping(erin.now(), 77, {}, "dave", {}).has_value());
+  erin.drain();
   EXPECT_GT(erin.datagrams_sent(), sent) << "it calls";
   world.run_for(3s);
   EXPECT_EQ(count_of(seen, wire::kTypeResponse), 0U);

@@ -255,6 +255,7 @@ class Network {
   bool pump_link(const Now& now, Peer& peer);
   void note_online(const Now& now, Peer& peer);
   void note_direct(const Now& now, Peer& peer);
+  void note_address(const Peer& peer);
   static void note_no_longer_direct(Peer& peer);
   void note_candidates(const Now& now, Peer& peer, const std::vector<Endpoint>& endpoints);
   void send_own_candidates(Peer& peer);

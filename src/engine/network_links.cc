@@ -292,13 +292,20 @@ void Network::note_direct(const Now& now, Peer& peer) {
   if (!endpoint) return note_no_longer_direct(peer);
   ctx_->outputs.emplace_back(QueryPathMtu{*endpoint});
   if (peer.node) {
-    std::vector<Endpoint> known{*endpoint};
-    known.insert(known.end(), peer.candidates.begin(), peer.candidates.end());
-    addresses_.note(*peer.node, known);
+    note_address(peer);
     if (peers_store_at_ == Instant::max()) { peers_store_at_ = now.at + kPeersStoreDelay; }
   }
   if (!peer.was_direct) peer.link->send(wire::Observed{*endpoint});
   peer.was_direct = true;
+}
+
+/// Where it is now, first of what is known of it.
+void Network::note_address(const Peer& peer) {
+  const auto endpoint = peer.link->endpoint();
+  if (!endpoint || !peer.node) return;
+  std::vector<Endpoint> known{*endpoint};
+  known.insert(known.end(), peer.candidates.begin(), peer.candidates.end());
+  addresses_.note(*peer.node, known);
 }
 
 void Network::note_no_longer_direct(Peer& peer) {

@@ -12,6 +12,8 @@ namespace {
 /// Between two looks at whether what was opened led anywhere, while the peer is not reached.
 constexpr Duration kRelayAgain = std::chrono::seconds(2);
 
+constexpr Duration kRelayAfterRouted = std::chrono::milliseconds(500);
+
 /// Addresses of local networks (RFC 1918, 3927, 4193, 4291): what travels between two of them costs
 /// nobody's line.
 bool is_local_network(const IpAddress& a) {
@@ -117,7 +119,8 @@ void Network::note_session(const Now& now, Peer& peer) {
   if (reached) {
     peer.relay_at = Instant::max();
   } else if (online) {
-    seek_relay(peer, now.at);  // what the overlay carries should soon go a shorter way
+    // What the overlay carries should go a shorter way, unless a direct one is just being found.
+    seek_relay(peer, now.at + kRelayAfterRouted);
   }
 }
 

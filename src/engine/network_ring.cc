@@ -43,6 +43,8 @@ void Network::refresh_directory(const Now& now, std::vector<wire::NodeId> others
   for (const wire::PeerHint& p : std::exchange(remembered_, {})) {
     addresses_.note(p.node, p.candidates);
   }
+  // A host of our invite was reached before it was known to be a member.
+  for (const auto& [handle, peer] : peers_) note_address(*peer);
   if (!ring_) return;
   directory_ = overlay::Directory(std::move(others));
   ring_->set_directory(now.at, directory_);

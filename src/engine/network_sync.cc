@@ -107,8 +107,11 @@ void Network::dispatch(const Now& now, Peer& peer, SessionIndex session, const W
           [&](const wire::Peers& f) {
             if (!accepted) return;
             for (const wire::PeerHint& hint : f.peers) {
-              if (peer.node != hint.node) continue;
-              note_candidates(now, peer, hint.candidates);
+              if (peer.node == hint.node) {
+                note_candidates(now, peer, hint.candidates);
+              } else {
+                addresses_.note(hint.node, hint.candidates);
+              }
             }
           },
           [](const wire::Part&) {},
