@@ -64,6 +64,7 @@ void RingWorld::start(std::size_t node) {
   n.rng = std::make_unique<SeededRng>(rng_.next_u64());
   n.ring = std::make_unique<overlay::Ring>(*n.rng, n.id, options_.ring);
   n.wake = Instant::max();
+  n.born = n.group;
   n.ring->set_directory(now_, directory_);
   drain(node);
 }
@@ -81,7 +82,25 @@ void RingWorld::leave(std::size_t node) {
   crash(node);
 }
 
-void RingWorld::connect_now(std::size_t a, std::size_t b) { raise(a, b); }
+void RingWorld::start_ring(std::size_t count, unsigned groups) {
+  std::vector<std::vector<std::size_t>> rings(groups);
+  for (std::size_t i = 0; i < count; ++i) {
+    set_group(i, static_cast<unsigned>(i % groups));
+    start(i);
+  }
+  for (const std::size_t i : circle_) {
+    if (alive(i)) rings[nodes_[i]->group].push_back(i);
+  }
+  for (const auto& ring : rings) {
+    for (std::size_t i = 0; i < ring.size(); ++i) {
+      for (std::size_t step = 1; step <= options_.ring.near_per_side; ++step) {
+        const std::size_t other = ring[(i + step) % ring.size()];
+        const Session* s = session(ring[i], other);
+        if (other != ring[i] && (s == nullptr || !s->up)) raise(ring[i], other);
+      }
+    }
+  }
+}
 
 void RingWorld::run_for(Duration time) {
   const Instant end = now_ + time;
@@ -259,7 +278,7 @@ void RingWorld::arrive(const Event& event) {
       }
     } else if (node.malice != Malice::None) {
       ByteVector ack;
-      wire::write_ring_frame(wire::ForwardAck{false, f->message}, ack);
+      wire::write_ring_frame(wire::ForwardAck{.message = f->message}, ack);
       return send(event.node, id(event.peer), std::move(ack));
     }
   }
@@ -381,6 +400,16 @@ std::size_t RingWorld::wrong_near() const {
     }
   }
   return wrong;
+}
+
+std::size_t RingWorld::mixed_links() const {
+  std::size_t mixed = 0;
+  for (const auto& node : nodes_) {
+    for (const Session& s : node->sessions) {
+      mixed += s.up && nodes_[s.peer]->born != node->born ? 1U : 0U;
+    }
+  }
+  return mixed;
 }
 
 std::size_t RingWorld::links_max() const {

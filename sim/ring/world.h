@@ -53,8 +53,9 @@ class RingWorld {
   void set_malice(std::size_t node, Malice malice) { nodes_[node]->malice = malice; }
   /// Parts the world: members reach those of their own group only.
   void set_group(std::size_t node, unsigned group) { nodes_[node]->group = group; }
-  /// A session of both without waiting.
-  void connect_now(std::size_t a, std::size_t b);
+  /// Starts the first `count` members in turn in each of `groups` groups that are parted from each
+  /// other, with sessions to their neighbours: rings without joining.
+  void start_ring(std::size_t count, unsigned groups = 1);
   overlay::Ring& ring(std::size_t node) { return *nodes_[node]->ring; }
   const wire::NodeId& id(std::size_t node) const { return nodes_[node]->id; }
   /// The members in ring order.
@@ -79,6 +80,8 @@ class RingWorld {
   /// Online members whose near links are not exactly the nearest online ones of their group, on
   /// both ends (P1, P2, I3).
   std::size_t wrong_near() const;
+  /// Sessions between members that started in different groups of start_ring().
+  std::size_t mixed_links() const;
   std::size_t links_max() const;
   double links_mean() const;
   std::uint64_t events() const { return events_; }
@@ -116,6 +119,7 @@ class RingWorld {
     double x = 0;
     double y = 0;
     unsigned group = 0;
+    unsigned born = 0;  ///< the group at the start
     Malice malice = Malice::None;
     Instant wake = Instant::max();
     std::vector<Session> sessions;  ///< ascending by peer

@@ -37,6 +37,7 @@ bool Calls::fail(Instant now, const NodeId& node, Rng& rng, Duration pause) {
   if (entry == nullptr) return false;
   const bool was_calling = entry->calling;
   entry->calling = false;
+  entry->ended = now;
   entry->pause = std::clamp(std::max(2 * entry->pause, pause), kPauseMin, kPauseMax);
   // Up to a fifth more, so that members that lost each other do not call in step for ever.
   const auto spread = static_cast<std::uint64_t>(entry->pause.count() / 5) + 1;
@@ -63,6 +64,12 @@ void Calls::wake(Instant now) {
     entry.next = std::min(entry.next, now);
     entry.pause = std::min(entry.pause, kPauseMin);
   }
+}
+
+void Calls::hasten(Instant now, const NodeId& node) {
+  Entry* entry = find(node);
+  if (entry == nullptr || entry->calling || entry->next <= now) return;
+  entry->next = std::min(entry->next, std::max(now, entry->ended + kPauseMin));
 }
 
 Instant Calls::next(Instant now) const {

@@ -34,6 +34,8 @@ class Calls {
   std::vector<NodeId> expire(Instant now, Rng& rng);
   /// Whoever rests may be called at once; the back-off begins anew.
   void wake(Instant now);
+  /// Somebody says that it lives: whoever rests may be called kPauseMin after its last call.
+  void hasten(Instant now, const NodeId& node);
   /// Keeps only what `keep` says.
   template <class Keep>
   std::vector<NodeId> retain(const Keep& keep) {
@@ -53,6 +55,7 @@ class Calls {
     NodeId node;
     bool calling = false;
     Instant next{};
+    Instant ended{};   ///< the last call
     Duration pause{};  ///< the last one; zero: never failed
   };
   Entry* find(const NodeId& node);

@@ -52,8 +52,9 @@ bool LinkTable::remove(const NodeId& node) {
 }
 
 const Link* LinkTable::find(const NodeId& node) const {
-  const auto it = std::lower_bound(links_.begin(), links_.end(), node,
-                                   [](const Link& l, const NodeId& n) { return l.node < n; });
+  const RingId id = ring_id(node);
+  auto it = lower_bound(id);
+  while (it != links_.end() && it->id == id && it->node != node) ++it;
   return it != links_.end() && it->node == node ? &*it : nullptr;
 }
 
@@ -63,14 +64,18 @@ Link* LinkTable::find(const NodeId& node) {
 }
 
 const Link* LinkTable::find(RingId id) const {
-  const auto it = std::lower_bound(links_.begin(), links_.end(), id,
-                                   [](const Link& l, RingId i) { return l.id < i; });
+  const auto it = lower_bound(id);
   return it != links_.end() && it->id == id ? &*it : nullptr;
 }
 
 Link* LinkTable::find(RingId id) {
   const Link* link = std::as_const(*this).find(id);
   return link == nullptr ? nullptr : &links_[static_cast<std::size_t>(link - links_.data())];
+}
+
+std::vector<Link>::const_iterator LinkTable::lower_bound(RingId id) const {
+  return std::lower_bound(links_.begin(), links_.end(), id,
+                          [](const Link& l, RingId i) { return l.id < i; });
 }
 
 }  // namespace ipop::overlay

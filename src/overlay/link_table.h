@@ -36,6 +36,7 @@ struct Link {
   std::uint16_t tokens = 200;       ///< frames it may still make us forward
   Duration rtt{};                   ///< smoothed; zero: unknown
   Duration rtt_variation{};
+  Instant since{};                          ///< it came up
   Instant near_deadline{};                  ///< Asked: ask again; Displaced: drop
   Instant refused_until{};                  ///< it declined the near role: not asked before
   Instant keep_until{};                     ///< without a role it is kept so long for one to come
@@ -73,6 +74,8 @@ class LinkTable {
   auto end() const { return links_.end(); }
 
  private:
+  std::vector<Link>::const_iterator lower_bound(RingId id) const;
+
   std::vector<Link> links_;
 };
 

@@ -38,6 +38,7 @@ void plan_side(const NearView& view, Side side, NearPlan& plan) {
   Nearest live(view.per_side);
   for (const Link& link : view.links) { live.add({distance_on(side, self, link.id), &link.node}); }
   for (const Candidate& c : live.all()) plan.near.push_back(*c.node);
+  plan.reach[static_cast<std::size_t>(side)] = live.reach();
 
   Nearest wanted(kCallsPerSide);
   const auto consider = [&](const NodeId* node) {

@@ -33,6 +33,8 @@ struct NearPlan {
   std::vector<NodeId> near;
   /// Members without a session that are nearer than those, nearest first: to be called.
   std::vector<NodeId> call;
+  /// How far the per_side-th session is on each side (by Side): nobody farther matters.
+  std::array<std::uint64_t, 2> reach{UINT64_MAX, UINT64_MAX};
   /// Fewer than `per_side` sessions on some side, though there are more members.
   bool thin = false;
 };

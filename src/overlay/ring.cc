@@ -31,7 +31,6 @@ void Ring::set_directory(Instant now, const Directory& directory) {
     outputs_.emplace_back(Release{node});
     long_gone(now, node);
   }
-  if (split_at_ == Instant::max()) split_at_ = now + up_to(std::chrono::seconds(120));
   boot_at_ = now;
   boot_cursor_ = 0;
   near_stale_ = true;
@@ -52,6 +51,7 @@ void Ring::handle_up(Instant now, const NodeId& node, const LinkQuality& quality
   link.direct = quality.direct;
   if (quality.rtt) link.note_rtt(*quality.rtt);
   link.held = calls_.calling(node);
+  link.since = now;
   link.keep_until = now + kKeep;
   link.refilled = now;
   calls_.forget(node);
@@ -61,7 +61,10 @@ void Ring::handle_up(Instant now, const NodeId& node, const LinkQuality& quality
   near_stale_ = true;
   send(node, own_neighbours());
   long_up(now, link);
-  if (first) self_check(now, &link, Purpose::Check, 0);
+  if (first) {
+    self_check(now, &link, Purpose::Check, 0);
+    probe_split_soon(now);
+  }
   if (witness_ == node) {
     witness_ = {};
     self_check(now, &link, Purpose::Merge, witness_epoch_);
@@ -200,20 +203,27 @@ void Ring::hold(Link& link) {
   outputs_.emplace_back(Connect{link.node});
 }
 
-/// Without any link: the nearest members by the directory first, then ever farther ones, a few at a
-/// time; a pause after all of them.
+/// Without any link: the nearest members by the directory first, then ever farther ones, and as
+/// many others, a few at a time; a pause after all of them.
 void Ring::boot(Instant now) {
   const std::size_t others = directory_->size() - (directory_->contains(self_) ? 1U : 0U);
   while (boot_at_ <= now && calls_.calls() < kBootCalls && others > 0) {
-    if (boot_cursor_ >= others) {
+    if (boot_cursor_ >= 2 * others) {
       boot_cursor_ = 0;
       boot_pause_ = std::clamp(2 * boot_pause_, Calls::kPauseMin, Calls::kPauseMax);
       boot_at_ = now + boot_pause_ + up_to(boot_pause_ / 5);
       return;
     }
-    const Side side = boot_cursor_ % 2 == 0 ? Side::After : Side::Before;
-    call(now, *directory_->nearest(self_, side, boot_cursor_ / 2));
-    ++boot_cursor_;
+    // Every second one is drawn: where many start at once, neighbours that call only each other
+    // would be rings of their own.
+    const std::size_t step = boot_cursor_++;
+    if (step % 2 != 0) {
+      const NodeId& drawn = directory_->at(rng_->below(directory_->size()));
+      if (drawn != self_) call(now, drawn);
+      continue;
+    }
+    const Side side = step % 4 == 0 ? Side::After : Side::Before;
+    call(now, *directory_->nearest(self_, side, step / 4));
   }
 }
 

@@ -163,6 +163,7 @@ class Ring {
   void handle_unlink(Instant now, Link& link, const wire::Unlink& frame);
   void announce(Instant now);
   wire::Neighbours own_neighbours() const;
+  bool matters(RingId id) const;
 
   // ring_long.cc: long links
   void update_long(Instant now);
@@ -186,6 +187,7 @@ class Ring {
   void end_of_route(Instant now, const wire::Forward& frame);
   void reply(Instant now, Seen& seen, const wire::ForwardReply& frame);
   void repeat_pending(Instant now);
+  void try_another(Instant now, Pending pending);
   bool take_token(Instant now, Link& link);
   void own_datagram_failed(std::uint64_t message);
 
@@ -208,6 +210,7 @@ class Ring {
   void suspect_split(Instant now, const Link& link);
   void spread_merge(Instant now, std::uint64_t epoch, const NodeId& witness);
   void probe_split(Instant now);
+  void probe_split_soon(Instant now);
 
   Rng* rng_;
   NodeId self_;
@@ -218,11 +221,13 @@ class Ring {
   bool left_ = false;
   bool near_stale_ = false;
   bool thin_ = false;
+  std::array<std::uint64_t, 2> near_reach_{UINT64_MAX, UINT64_MAX};  ///< of the last plan
 
   LinkTable links_;
   Calls calls_;
   Hints hints_;
   std::vector<Slot> slots_;
+  Instant resize_at_{};
   SeenTable seen_;
   PendingTable pending_;
   std::vector<Find> finds_;
@@ -238,12 +243,13 @@ class Ring {
   Instant near_at_ = Instant::max();  ///< when to look at the near links again
   Instant near_changed_{};
   Instant split_at_ = Instant::max();
+  Duration split_pause_{};
   NodeId split_probe_;
   NodeId witness_;  ///< of another ring, to be asked once its session is there
   std::uint64_t witness_epoch_ = 0;
   std::array<std::uint64_t, 8> epochs_{};  ///< of MERGEs that were handled
   std::size_t epoch_count_ = 0;
-  std::uint64_t epoch_spread_ = 0;
+  Instant suspect_quiet_until_{};
   Instant merge_quiet_until_{};
 
   std::uint64_t announced_near_ = 0;  ///< digests of what NEIGHBOURS said last

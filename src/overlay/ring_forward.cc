@@ -9,7 +9,7 @@ namespace {
 /// What one link may make us forward: bounds what one member costs everybody.
 constexpr std::uint16_t kTokensMax = 400;
 constexpr Duration kTokenEvery = std::chrono::milliseconds(5);
-constexpr std::uint8_t kSendsMax = 5;
+constexpr std::uint8_t kSendsMax = 8;
 constexpr std::size_t kSentMax = 64;
 constexpr std::size_t kReturnWaysMax = 32;
 /// Datagrams that go back the way of one that came: the source is not authenticated, so a false one
@@ -50,23 +50,25 @@ void Ring::send_datagram(Instant now, const NodeId& destination, Bytes datagram)
 
 void Ring::handle_forward(Instant now, Link& link, const wire::Forward& frame) {
   if (!take_token(now, link)) return;
-  send(link.node, wire::ForwardAck{false, frame.message});
-  if (frame.source == self_) return;
   for (const RingId silent : seen_.expire(now)) {
     Link* hop = links_.find(silent);
     if (hop != nullptr && hop->unanswered < 255) ++hop->unanswered;
   }
   const bool find = frame.mode != wire::ForwardMode::Exact;
+  const bool here = !find && frame.destination == self_;
   const Seen* seen = seen_.find(frame.message);
+  // A copy, unless the hop that we chose sends it back because it knows nobody nearer.
+  const bool back =
+      seen != nullptr && seen->next == link.id &&
+      std::find(frame.visited.begin(), frame.visited.end(), id_) != frame.visited.end();
+  const bool loop = seen != nullptr && !back && !here && seen->previous != link.id;
+  using What = wire::ForwardAck::What;
+  send(link.node, wire::ForwardAck{loop ? What::Loop : What::Forward, frame.message});
+  if (frame.source == self_ || (seen != nullptr && !back)) return;
   if (seen == nullptr) {
     seen_.add(now, {.message = frame.message, .previous = link.id, .find = find});
-  } else {
-    // A copy, unless the hop that we chose sends it back because it knows nobody nearer.
-    const bool back = seen->next == link.id && std::find(frame.visited.begin(), frame.visited.end(),
-                                                         id_) != frame.visited.end();
-    if (!back) return;
   }
-  if (!find && frame.destination == self_) {
+  if (here) {
     std::erase_if(return_ways_,
                   [&](const ReturnWay& w) { return w.until <= now || w.source == frame.source; });
     if (return_ways_.size() == kReturnWaysMax) return_ways_.erase(return_ways_.begin());
@@ -154,14 +156,26 @@ void Ring::reply(Instant now, Seen& seen, const wire::ForwardReply& frame) {
 
 void Ring::handle_forward_ack(Instant now, Link& link, const wire::ForwardAck& frame) {
   Pending pending;
-  if (!pending_.take(frame.message, frame.of_reply, link.node, pending)) return;
+  const bool of_reply = frame.what == wire::ForwardAck::What::Reply;
+  if (!pending_.take(frame.message, of_reply, link.node, pending)) return;
   // A repeated one measures nothing (Karn).
   if (pending.sends == 1) link.note_rtt(now - pending.sent);
+  if (frame.what == wire::ForwardAck::What::Loop) try_another(now, std::move(pending));
+}
+
+/// The next best hop for what did not get through this one.
+void Ring::try_another(Instant now, Pending pending) {
+  const auto frame = wire::parse_frame(pending.frame);
+  const auto* forward = frame ? std::get_if<wire::Forward>(&*frame) : nullptr;
+  if (forward == nullptr) return;
+  pending.tried.push_back(ring_id(pending.to));
+  route(now, *forward, std::move(pending.tried), static_cast<std::uint8_t>(pending.sends + 1));
 }
 
 void Ring::handle_forward_reply(Instant now, Link& link, const wire::ForwardReply& frame) {
   const auto* datagram = std::get_if<wire::ReturnedDatagram>(&frame.body);
-  if (datagram == nullptr) send(link.node, wire::ForwardAck{true, frame.message});
+  if (datagram == nullptr)
+    send(link.node, wire::ForwardAck{wire::ForwardAck::What::Reply, frame.message});
   Seen* seen = seen_.find(frame.message);
   if (seen == nullptr || seen->next != link.id) return;
   if (datagram != nullptr) {
@@ -198,11 +212,7 @@ void Ring::repeat_pending(Instant now) {
       pending_.add(std::move(pending));
       continue;
     }
-    const auto frame = wire::parse_frame(pending.frame);
-    const auto* forward = frame ? std::get_if<wire::Forward>(&*frame) : nullptr;
-    if (forward == nullptr) continue;
-    pending.tried.push_back(ring_id(pending.to));
-    route(now, *forward, std::move(pending.tried), static_cast<std::uint8_t>(pending.sends + 1));
+    try_another(now, std::move(pending));
   }
 }
 

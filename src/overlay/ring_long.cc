@@ -21,7 +21,10 @@ constexpr Duration kReview = std::chrono::minutes(10);
 
 void Ring::update_long(Instant now) {
   if (links_.empty() || !in_ring()) return;
-  resize_slots(now);
+  if (resize_at_ <= now) {
+    resize_at_ = now + kFirstDraw;
+    resize_slots(now);
+  }
   auto busy = std::count_if(slots_.begin(), slots_.end(), [](const Slot& s) {
     return s.state == Slot::State::Finding || s.state == Slot::State::Calling ||
            s.state == Slot::State::Asked;

@@ -10,7 +10,8 @@ constexpr Duration kAskAgain = std::chrono::seconds(2);
 constexpr std::uint8_t kAsksMax = 3;
 /// A displaced near link stays so long for the peer to find its nearer one.
 constexpr Duration kDisplaced = std::chrono::seconds(30);
-constexpr Duration kRefused = std::chrono::seconds(5);
+/// Who declined is asked again after this, doubled up to 64-fold: as a rule it did not know yet.
+constexpr Duration kRefused = std::chrono::milliseconds(400);
 /// Who said good-bye is not called before.
 constexpr Duration kLeft = std::chrono::seconds(60);
 /// NEIGHBOURS after a change of near links: at once, but not more often than this.
@@ -48,6 +49,7 @@ void Ring::update_near(Instant now) {
   if (!links_.empty()) {
     for (const NodeId& node : plan.call) call(now, node);
   }
+  near_reach_ = plan.reach;
   bool negotiating = false;
   for (const NodeId& node : plan.near) {
     Link& link = *links_.find(node);
@@ -113,10 +115,19 @@ void Ring::near_timeouts(Instant now) {
 void Ring::handle_neighbours(Instant now, Link& link, const wire::Neighbours& frame) {
   link.size_log2_256 = frame.size_log2_256;
   if (link.neighbours == frame.links) return;
+  for (const wire::Neighbour& n : frame.links) {
+    if (!matters(n.id)) continue;
+    near_stale_ = true;
+    const NodeId* node = link.lists(n.id) ? nullptr : directory_->find(n.id);
+    if (node != nullptr) calls_.hasten(now, *node);
+  }
   link.neighbours = frame.links;
-  link.neighbours.shrink_to_fit();
-  near_stale_ = true;
-  static_cast<void>(now);
+}
+
+/// Whether a member could be one of our near links, and is no link yet.
+bool Ring::matters(RingId id) const {
+  const bool near = clockwise(id_, id) < near_reach_[0] || clockwise(id, id_) < near_reach_[1];
+  return near && id != id_ && links_.find(id) == nullptr;
 }
 
 void Ring::handle_link_request(Instant now, Link& link, const wire::LinkRequest& frame) {
@@ -136,6 +147,7 @@ void Ring::handle_link_request(Instant now, Link& link, const wire::LinkRequest&
       plan_near({self_, options_.near_per_side, now, links_, calls_, hints_, *directory_});
   const bool suits = std::binary_search(plan.near.begin(), plan.near.end(), link.node);
   if (!suits && link.near != NearState::Up) {
+    link.refused_until = {};  // it would say yes
     return send(link.node, wire::LinkAnswer{.alternatives = nearest_links(link.node, links_,
                                                                           wire::kAlternativesMax)});
   }
@@ -160,7 +172,7 @@ void Ring::handle_link_answer(Instant now, Link& link, const wire::LinkAnswer& f
     return;
   }
   if (link.near == NearState::Asked) link.near = NearState::None;
-  link.refused_until = now + kRefused * (1 << std::min<int>(link.asks, 5));
+  link.refused_until = now + kRefused * (1 << std::min<int>(link.asks, 6));
   take_hints(now, link.node, frame.alternatives);
 }
 

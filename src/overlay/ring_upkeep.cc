@@ -20,9 +20,14 @@ constexpr Duration kProbeLife = std::chrono::seconds(5);
 constexpr std::size_t kProbeAsksMax = 16;
 constexpr std::size_t kIndirectProbes = 2;
 
+constexpr Duration kSplitProbeMin = std::chrono::seconds(2);
 constexpr Duration kSplitProbe = std::chrono::seconds(120);
-/// Epochs of merging that one node takes part in.
-constexpr Duration kMergeQuiet = std::chrono::seconds(2);
+/// How often one node suspects another ring by itself, and takes part in a MERGE: bounds what one
+/// member can make the others do.
+constexpr Duration kSuspectQuiet = std::chrono::seconds(2);
+constexpr Duration kMergeQuiet = std::chrono::seconds(10);
+/// A session this new may have come about by the same meeting of two rings.
+constexpr Duration kFreshLink = std::chrono::seconds(3);
 constexpr std::size_t kMergeFanOut = 2;
 
 }  // namespace
@@ -94,13 +99,15 @@ void Ring::handle_found(Instant now, std::uint64_t message, const wire::Found& f
   if (request.purpose == Purpose::Merge) spread_merge(now, request.context, found.node);
 }
 
-/// Notes who is said to be near; true when one of them is to be called because of it.
+/// Notes who is said to be near; true when one of them suits us and was no link a moment ago.
 bool Ring::take_hints(Instant now, const NodeId& node, const std::vector<NodeId>& near_set) {
   std::vector<NodeId> fresh;
   const auto note = [&](const NodeId& n) {
-    if (n == self_ || !directory_->contains(n) || links_.find(n) != nullptr) return;
-    hints_.add(now, n);
-    if (!calls_.calling(n)) fresh.push_back(n);
+    if (n == self_ || !directory_->contains(n)) return;
+    const Link* link = links_.find(n);
+    if (link == nullptr) hints_.add(now, n);
+    calls_.hasten(now, n);
+    if (link == nullptr || link->since + kFreshLink > now) fresh.push_back(n);
   };
   note(node);
   for (const NodeId& n : near_set) note(n);
@@ -109,7 +116,8 @@ bool Ring::take_hints(Instant now, const NodeId& node, const std::vector<NodeId>
   const NearPlan plan =
       plan_near({self_, options_.near_per_side, now, links_, calls_, hints_, *directory_});
   return std::any_of(fresh.begin(), fresh.end(), [&](const NodeId& n) {
-    return std::find(plan.call.begin(), plan.call.end(), n) != plan.call.end();
+    return std::find(plan.call.begin(), plan.call.end(), n) != plan.call.end() ||
+           std::binary_search(plan.near.begin(), plan.near.end(), n);
   });
 }
 
@@ -233,7 +241,8 @@ void Ring::handle_probe_result(Instant now, Link& link, const wire::ProbeResult&
 /// One random member without a link, now and then: the only way in which two rings that do not know
 /// of each other's life can meet.
 void Ring::probe_split(Instant now) {
-  split_at_ = now + kSplitProbe + up_to(kSplitProbe / 5);
+  split_pause_ = std::min(2 * split_pause_, kSplitProbe);
+  split_at_ = now + split_pause_ + up_to(split_pause_ / 5);
   if (links_.empty() || directory_->size() == 0) return;
   const NodeId& node = directory_->at(rng_->below(directory_->size()));
   if (node == self_ || links_.find(node) != nullptr || calls_.calling(node)) return;
@@ -242,21 +251,24 @@ void Ring::probe_split(Instant now) {
   if (!calls_.calling(node)) split_probe_ = {};
 }
 
+/// After a start or a merge the ring may be an island still: probes begin often, and get rarer.
+void Ring::probe_split_soon(Instant now) {
+  split_pause_ = kSplitProbeMin;
+  split_at_ = now + split_pause_ / 2 + up_to(split_pause_);
+}
+
 /// A session with a member that our ring did not lead to: its side is asked for our neighbours.
 void Ring::suspect_split(Instant now, const Link& link) {
-  if (now < merge_quiet_until_) return;
-  merge_quiet_until_ = now + kMergeQuiet;
+  if (now < suspect_quiet_until_) return;
+  suspect_quiet_until_ = now + kSuspectQuiet;
   self_check(now, &link, Purpose::Merge, rng_->next_u64() | 1U);
 }
 
+/// Members of another ring are near us: everybody is to look, each epoch once.
 void Ring::spread_merge(Instant now, std::uint64_t epoch, const NodeId& witness) {
-  if (std::find(epochs_.begin(), epochs_.end(), epoch) != epochs_.end() && epoch_spread_ == epoch) {
-    return;
-  }
-  if (std::find(epochs_.begin(), epochs_.end(), epoch) == epochs_.end()) {
-    epochs_[epoch_count_++ % epochs_.size()] = epoch;
-  }
-  epoch_spread_ = epoch;
+  if (std::find(epochs_.begin(), epochs_.end(), epoch) != epochs_.end()) return;
+  epochs_[epoch_count_++ % epochs_.size()] = epoch;
+  // Whoever could not be reached before may be reachable now.
   calls_.wake(now);
   near_stale_ = true;
   RingId last{};
@@ -269,18 +281,13 @@ void Ring::spread_merge(Instant now, std::uint64_t epoch, const NodeId& witness)
 }
 
 void Ring::handle_merge(Instant now, Link& link, const wire::Merge& frame) {
-  if (frame.epoch == 0 || frame.witness == self_ || !directory_->contains(frame.witness) ||
-      std::find(epochs_.begin(), epochs_.end(), frame.epoch) != epochs_.end()) {
+  static_cast<void>(link);
+  if (frame.epoch == 0 || frame.witness == self_ || now < merge_quiet_until_ ||
+      !directory_->contains(frame.witness)) {
     return;
   }
-  // One member cannot keep everybody merging.
-  if (now < merge_quiet_until_) return;
   merge_quiet_until_ = now + kMergeQuiet;
-  epochs_[epoch_count_++ % epochs_.size()] = frame.epoch;
-  static_cast<void>(link);
-  // Whoever could not be reached before may be reachable now.
-  calls_.wake(now);
-  near_stale_ = true;
+  spread_merge(now, frame.epoch, frame.witness);
   if (const Link* known = links_.find(frame.witness)) {
     return self_check(now, known, Purpose::Merge, frame.epoch);
   }

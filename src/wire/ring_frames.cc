@@ -122,8 +122,8 @@ Result<RingFrame> parse_forward(Reader& reader) {
 Result<RingFrame> parse_forward_ack(Reader& reader) {
   const auto what = reader.le<std::uint8_t>();
   const auto message = reader.le<std::uint64_t>();
-  if (!reader.done() || what > 1) return malformed(reader, "forward ack frame");
-  return ForwardAck{what == 1, message};
+  if (!reader.done() || what > 2) return malformed(reader, "forward ack frame");
+  return ForwardAck{static_cast<ForwardAck::What>(what), message};
 }
 
 Result<RingFrame> parse_forward_reply(Reader& reader) {
@@ -194,11 +194,6 @@ void write_nodes(Writer& writer, const std::vector<NodeId>& nodes, std::size_t m
 
 }  // namespace
 
-RingId ring_id(const NodeId& node) {
-  Reader reader(node.view());
-  return read_ring_id(reader);
-}
-
 Result<RingFrame> parse_ring_frame(FrameType type, Reader& reader) {
   if (type == FrameType::Neighbours) return parse_neighbours(reader);
   if (type == FrameType::LinkRequest) return parse_link_request(reader);
@@ -260,7 +255,7 @@ void write_ring_frame(const Forward& frame, ByteVector& out) {
 
 void write_ring_frame(const ForwardAck& frame, ByteVector& out) {
   Writer writer = begin(FrameType::ForwardAck, out);
-  write_flag(writer, frame.of_reply);
+  writer.le(static_cast<std::uint8_t>(frame.what));
   writer.le(frame.message);
 }
 

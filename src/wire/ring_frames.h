@@ -25,7 +25,12 @@ inline constexpr std::size_t kForwardPayloadMax = 2048;
 /// Position of a member on the circle mod 2^64: the first 8 bytes of its node id, most significant
 /// first. On the wire these 8 bytes.
 using RingId = StrongId<struct RingIdTag, std::uint64_t>;
-RingId ring_id(const NodeId& node);
+constexpr RingId ring_id(const NodeId& node) {
+  std::uint64_t out = 0;
+  for (std::size_t i = 0; i < 8; ++i)
+    out = out << 8U | std::to_integer<std::uint64_t>(node.bytes[i]);
+  return RingId{out};
+}
 
 /// What a link is for.
 enum class LinkRole : std::uint8_t { Near = 0, Long = 1 };
@@ -79,9 +84,11 @@ struct Forward {
   std::vector<RingId> visited;  // <= kForwardVisitedMax, oldest first
   Bytes payload;                // borrowed
 };
-/// u8 type | u8 what (0: the FORWARD, 1: a FORWARD_REPLY) | 8 message id: this hop has it.
+/// u8 type | u8 what | 8 message id: this hop has the FORWARD or FORWARD_REPLY; or it had that
+/// FORWARD before from another hop, which therefore has to try somebody else.
 struct ForwardAck {
-  bool of_reply = false;
+  enum class What : std::uint8_t { Forward = 0, Reply = 1, Loop = 2 };
+  What what = What::Forward;
   std::uint64_t message = 0;
 };
 /// 16 the member where the FIND ended | u8 n | n x 16 node id, ascending: its near set.
