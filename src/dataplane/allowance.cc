@@ -4,7 +4,7 @@
 
 namespace ipop::dataplane {
 
-bool take_allowance(CircuitWords& words, BitsPerSecond limit, Instant now, std::size_t bytes) {
+bool take_allowance(AllowanceWords& words, BitsPerSecond limit, Instant now, std::size_t bytes) {
   const std::int64_t at = now.time_since_epoch().count();
   if (limit != 0) {
     // At most 64 KiB at no less than 1 bit/s: within 63 bits.
@@ -18,7 +18,6 @@ bool take_allowance(CircuitWords& words, BitsPerSecond limit, Instant now, std::
     } while (!words.spent_until.compare_exchange_weak(spent, std::max(spent, at) + cost,
                                                       std::memory_order_relaxed));
   }
-  words.last_used.store(at, std::memory_order_relaxed);
   words.bytes.fetch_add(bytes, std::memory_order_relaxed);
   return true;
 }

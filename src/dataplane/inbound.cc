@@ -123,9 +123,10 @@ InboundAction handle_relayed(const Snapshot& snapshot, const SessionEntry& sessi
   const auto& forward = std::get<LabelForward>(found->second.to);
   if (!is_leg(snapshot.peers[forward.peer])) return Dropped{Drop::RelayNoLeg};
   const std::size_t size = packet.size() + wire::kDataOverhead;
-  if (!take_allowance(*forward.words, forward.limit, now, size)) {
+  if (!take_allowance(*forward.allowance, forward.limit, now, size)) {
     return Dropped{Drop::RelayOverLimit};
   }
+  forward.circuit->last_used.store(now.time_since_epoch().count(), std::memory_order_relaxed);
   return RelayOn{&forward};
 }
 

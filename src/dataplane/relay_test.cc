@@ -103,13 +103,13 @@ TEST_F(RelayTest, ThePacketIsSealedEndToEnd) {
 TEST_F(RelayTest, AReplayIsNotPassedOn) {
   const ByteVector sent = sealed_by_alice(nodes_.packet(100));
   ASSERT_TRUE(arrives(nodes_.relay, nodes_.alice.endpoint, sent).to);
-  const auto carried = nodes_.circuit.bytes.load();
+  const auto carried = nodes_.allowance.bytes.load();
   for (int i = 0; i < 10; ++i) {
     const Step again = arrives(nodes_.relay, nodes_.alice.endpoint, sent);
     EXPECT_EQ(dropped(again.verdict.action), Drop::Replayed);
     EXPECT_FALSE(again.to);
   }
-  EXPECT_EQ(nodes_.circuit.bytes.load(), carried);
+  EXPECT_EQ(nodes_.allowance.bytes.load(), carried);
 }
 
 TEST_F(RelayTest, WhatTheRelayRepeatsIsDroppedAtTheEnd) {
@@ -220,7 +220,7 @@ TEST_F(RelayTest, TheAllowanceHoldsForBothDirectionsTogether) {
     }
   }
   EXPECT_NEAR(static_cast<double>(passed), 250'000, 1500);
-  EXPECT_EQ(limited.circuit.bytes.load(), passed);
+  EXPECT_EQ(limited.allowance.bytes.load(), passed);
 }
 
 TEST_F(RelayTest, ThirtySevenBytesLessFit) {

@@ -45,13 +45,18 @@ struct PeerWords {
   std::atomic<std::uint64_t> tx_bytes{0};
 };
 
-/// Per circuit that this node carries for two others; every worker may write it.
-struct alignas(kCacheLineSize) CircuitWords {
+/// Per circuit that this node carries for two others.
+struct CircuitWords {
+  /// Instant (ns) of the last packet that passed. Relaxed: a hint, of minutes.
+  std::atomic<std::int64_t> last_used{INT64_MIN};
+};
+
+/// Per pair of members that this node carries for, over all its circuits; every worker may write
+/// it.
+struct alignas(kCacheLineSize) AllowanceWords {
   /// Instant (ns) until which what passed uses the allowance up (dataplane/allowance.h). Relaxed
   /// compare and exchange: packets only have to be counted once each.
   std::atomic<std::int64_t> spent_until{INT64_MIN};
-  /// Instant of the last packet that passed. Relaxed: a hint, of minutes.
-  std::atomic<std::int64_t> last_used{INT64_MIN};
   /// Relaxed: statistics.
   std::atomic<std::uint64_t> bytes{0};
   std::atomic<std::uint64_t> dropped_packets{0};

@@ -35,8 +35,9 @@ bool is_leg(const PeerRoute& peer);
 struct LabelForward {
   std::uint32_t peer = 0;  ///< index into peers: the other leg
   RelayLabel label;        ///< under which that one receives
-  CircuitWords* words = nullptr;
-  BitsPerSecond limit = 0;  ///< of the circuit; 0: none
+  CircuitWords* circuit = nullptr;
+  AllowanceWords* allowance = nullptr;
+  BitsPerSecond limit = 0;  ///< of the pair; 0: none
 };
 /// Relayed packets for us.
 struct LabelEnd {
@@ -90,6 +91,7 @@ struct Garbage {
   std::vector<std::unique_ptr<Keypair>> keypairs;
   std::vector<std::unique_ptr<PeerWords>> peers;
   std::vector<std::unique_ptr<CircuitWords>> circuits;
+  std::vector<std::unique_ptr<AllowanceWords>> allowances;
 };
 
 /// The one current snapshot, exchanged without locks; an empty one at first. Control publishes and

@@ -55,8 +55,10 @@ class ThreeNodes {
     add_peer(relay, kAlice, alice, alice_relay.upper.get(), alice.endpoint, options.mtu);
     add_peer(relay, kBob, bob, bob_relay.upper.get(), bob.endpoint, options.mtu);
     relay.snapshot.sessions.at(alice_relay.upper->local()).proven = options.proven;
-    relay.snapshot.labels[kFromAlice] = {kAlice, LabelForward{1, kToBob, &circuit, options.limit}};
-    relay.snapshot.labels[kFromBob] = {kBob, LabelForward{0, kToAlice, &circuit, options.limit}};
+    relay.snapshot.labels[kFromAlice] = {
+        kAlice, LabelForward{1, kToBob, &circuit, &allowance, options.limit}};
+    relay.snapshot.labels[kFromBob] = {
+        kBob, LabelForward{0, kToAlice, &circuit, &allowance, options.limit}};
   }
 
   PacketOptions alice_to_bob() const { return {.source = alice.ip4, .destination = bob.ip4}; }
@@ -72,6 +74,7 @@ class ThreeNodes {
   Pair bob_relay;    ///< lower: bob's
   Pair alice_bob;    ///< lower: alice's
   CircuitWords circuit;
+  AllowanceWords allowance;
 
  private:
   static void place(Person& person, const char* ip4, const char* ip6, const char* endpoint) {

@@ -280,6 +280,8 @@ class Network {
   std::vector<wire::NodeId> relay_candidates(const wire::NodeId& far) const;
   std::optional<std::string> relay_of(const Peer& peer) const;
   void add_relays_to_snapshot(dataplane::Snapshot& snapshot, std::size_t first) const;
+  void add_circuit(dataplane::Snapshot& snapshot, std::size_t first, std::uint64_t id,
+                   const overlay::Relays::Circuit& circuit) const;
   void transmit(Peer& peer, const Way& way, ByteVector datagram);
   void answer_unknown(const Way& from, ByteVector datagram);
   void send_through(const Way& relay, Bytes datagram);
@@ -378,8 +380,10 @@ class Network {
     Way way;
   };
   std::map<RelayLabel, RelayedWay> relayed_;
-  /// Of what we carry for others, by the circuit's number.
+  /// Of what we carry for others, by the circuit's number and by the pair.
   std::map<std::uint64_t, std::unique_ptr<dataplane::CircuitWords>> circuit_words_;
+  using NodePair = std::pair<wire::NodeId, wire::NodeId>;
+  std::map<NodePair, std::unique_ptr<dataplane::AllowanceWords>> allowance_words_;
   Instant membership_at_ = Instant::max();  ///< when the membership changes by time alone
   Instant clock_at_ = Instant::max();       ///< when the timestamp reservation is to be renewed
   std::map<PeerHandle, std::unique_ptr<Peer>> peers_;

@@ -1,6 +1,7 @@
 // Ways that lead through other members: seeking them, sending on them, and carrying for others.
 
 #include <algorithm>
+#include <set>
 #include <utility>
 
 #include "engine/network.h"
@@ -30,6 +31,10 @@ std::optional<std::uint32_t> route_of(const dataplane::Snapshot& snapshot, std::
     if (snapshot.peers[i].peer == peer) return static_cast<std::uint32_t>(i);
   }
   return std::nullopt;
+}
+
+std::pair<wire::NodeId, wire::NodeId> pair_of(const overlay::Relays::Circuit& circuit) {
+  return std::minmax(circuit.asker.node, circuit.far.node);
 }
 
 }  // namespace
@@ -86,21 +91,28 @@ void Network::note_way_lost(const Now& now, const Way& way) {
   }
 }
 
-/// Every circuit that is up has its counters, made once: a rebuilt snapshot fills no allowance.
+/// Every circuit that is up has its words, and every pair its allowance, made once: neither a
+/// rebuilt snapshot nor a second circuit fills it.
 void Network::keep_circuit_words() {
   ctx_->snapshot_stale = true;
+  std::set<NodePair> pairs;
   for (const auto& [id, circuit] : relays_.circuits()) {
-    if (circuit.up && !circuit_words_.contains(id)) {
-      circuit_words_[id] = std::make_unique<dataplane::CircuitWords>();
-    }
+    if (!circuit.up) continue;
+    pairs.insert(pair_of(circuit));
+    auto& words = circuit_words_[id];
+    if (words == nullptr) words = std::make_unique<dataplane::CircuitWords>();
+    auto& allowance = allowance_words_[pair_of(circuit)];
+    if (allowance == nullptr) allowance = std::make_unique<dataplane::AllowanceWords>();
   }
   for (auto it = circuit_words_.begin(); it != circuit_words_.end();) {
-    if (relays_.circuits().contains(it->first)) {
-      ++it;
-      continue;
-    }
-    ctx_->garbage.circuits.push_back(std::move(it->second));
-    it = circuit_words_.erase(it);
+    const bool stays = relays_.circuits().contains(it->first);
+    if (!stays) ctx_->garbage.circuits.push_back(std::move(it->second));
+    it = stays ? std::next(it) : circuit_words_.erase(it);
+  }
+  for (auto it = allowance_words_.begin(); it != allowance_words_.end();) {
+    const bool stays = pairs.contains(it->first);
+    if (!stays) ctx_->garbage.allowances.push_back(std::move(it->second));
+    it = stays ? std::next(it) : allowance_words_.erase(it);
   }
 }
 
@@ -206,28 +218,35 @@ void Network::add_relays_to_snapshot(dataplane::Snapshot& snapshot, std::size_t 
     snapshot.labels[incoming] = {relayed.way.hop(), dataplane::LabelEnd{relayed.way}};
   }
   for (const auto& [id, circuit] : relays_.circuits()) {
-    const auto words = circuit_words_.find(id);
-    const auto asker = by_node_.find(circuit.asker.node);
-    const auto far = by_node_.find(circuit.far.node);
-    if (!circuit.up || words == circuit_words_.end() || asker == by_node_.end() ||
-        far == by_node_.end()) {
-      continue;
-    }
-    const auto to_asker = route_of(snapshot, first, asker->second);
-    const auto to_far = route_of(snapshot, first, far->second);
-    if (!to_asker || !to_far) continue;
-    const auto is_local = [&](std::uint32_t index) {
-      const auto& way = snapshot.peers[index].way;
-      return way && way->is_direct() && is_local_network(way->endpoint().address);
-    };
-    const auto limit = is_local(*to_asker) && is_local(*to_far) ? 0 : ctx_->relay_limit;
-    snapshot.labels[circuit.asker.incoming] = {
-        asker->second,
-        dataplane::LabelForward{*to_far, circuit.far.outgoing, words->second.get(), limit}};
-    snapshot.labels[circuit.far.incoming] = {
-        far->second,
-        dataplane::LabelForward{*to_asker, circuit.asker.outgoing, words->second.get(), limit}};
+    if (circuit.up) add_circuit(snapshot, first, id, circuit);
   }
+}
+
+/// Both directions of what we carry, where both legs are there.
+void Network::add_circuit(dataplane::Snapshot& snapshot, std::size_t first, std::uint64_t id,
+                          const overlay::Relays::Circuit& circuit) const {
+  const auto words = circuit_words_.find(id);
+  const auto allowance = allowance_words_.find(pair_of(circuit));
+  const auto asker = by_node_.find(circuit.asker.node);
+  const auto far = by_node_.find(circuit.far.node);
+  if (words == circuit_words_.end() || allowance == allowance_words_.end() ||
+      asker == by_node_.end() || far == by_node_.end()) {
+    return;
+  }
+  const auto to_asker = route_of(snapshot, first, asker->second);
+  const auto to_far = route_of(snapshot, first, far->second);
+  if (!to_asker || !to_far) return;
+  const auto is_local = [&](std::uint32_t index) {
+    const auto& way = snapshot.peers[index].way;
+    return way && way->is_direct() && is_local_network(way->endpoint().address);
+  };
+  const auto limit = is_local(*to_asker) && is_local(*to_far) ? 0 : ctx_->relay_limit;
+  const auto forward = [&](std::uint32_t peer, RelayLabel label) {
+    return dataplane::LabelForward{peer, label, words->second.get(), allowance->second.get(),
+                                   limit};
+  };
+  snapshot.labels[circuit.asker.incoming] = {asker->second, forward(*to_far, circuit.far.outgoing)};
+  snapshot.labels[circuit.far.incoming] = {far->second, forward(*to_asker, circuit.asker.outgoing)};
 }
 
 /// Any datagram of ours for the peer, whoever sealed it.
