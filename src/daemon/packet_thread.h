@@ -13,7 +13,6 @@
 #include "dataplane/event_queue.h"
 #include "dataplane/handover.h"
 #include "dataplane/snapshot.h"
-#include "os/poller.h"
 #include "os/tun.h"
 #include "os/udp_socket.h"
 #include "os/wakeup.h"
@@ -21,7 +20,7 @@
 namespace ipop::daemon {
 
 /// One worker's thread: runs the packet path over its UDP socket and its queue of every network's
-/// interface, and sleeps in its poller when there is nothing to do. It owns the queues that it
+/// interface, and sleeps when there is nothing to do. It owns the queues that it
 /// serves. PacketThreads is who makes and drives these.
 class PacketThread {
  public:
@@ -33,7 +32,7 @@ class PacketThread {
     /// Wake a worker that was handed something; by index.
     const std::vector<os::Wakeup>* wakeups;
   };
-  PacketThread(const Shared& shared, std::size_t index, os::UdpSocket udp, os::Poller poller);
+  PacketThread(const Shared& shared, std::size_t index, os::UdpSocket udp);
   ~PacketThread();
 
   // For the control thread.
@@ -67,7 +66,6 @@ class PacketThread {
   dataplane::EventQueue events_;
   dataplane::DropCounters drops_;
   os::UdpSocket udp_;
-  os::Poller poller_;
   /// Commands are a few a day: a lock is the simplest right thing, and the worker takes it only
   /// after a wake-up.
   std::mutex commands_mutex_;
