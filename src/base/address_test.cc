@@ -183,6 +183,17 @@ TEST(Ipv6, RandomAddressesComeBack) {
   }
 }
 
+TEST(Ipv6, IsEqualInEveryByte) {
+  const Ipv6 address = *Ipv6::parse("2001:db8::1:2");
+  EXPECT_EQ(address, *Ipv6::parse("2001:db8::1:2"));
+  for (std::size_t i = 0; i < address.bytes.size(); ++i) {
+    Ipv6 other = address;
+    other.bytes[i] ^= std::byte{0x80};
+    EXPECT_NE(address, other) << i;
+    EXPECT_NE(IpAddress(address), IpAddress(other)) << i;
+  }
+}
+
 TEST(IpAddress, KnowsItsKind) {
   struct Case {
     const char* text;

@@ -20,7 +20,7 @@ void copy_bytes(MutableBytes to, Bytes from) {
 }
 
 bool equal_bytes(Bytes a, Bytes b) {
-  return a.size() == b.size() && std::equal(a.begin(), a.end(), b.begin());
+  return a.size() == b.size() && (a.empty() || std::memcmp(a.data(), b.data(), a.size()) == 0);
 }
 
 std::string to_hex(Bytes bytes) {

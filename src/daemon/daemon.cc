@@ -10,6 +10,7 @@
 #include "engine/overload.h"
 #include "os/clock.h"
 #include "os/notify.h"
+#include "os/start_pages.h"
 #include "os/udp_socket.h"
 #include "wire/handshake.h"
 
@@ -151,6 +152,7 @@ int Daemon::run() {
   log_->write(LogLevel::Info, "daemon",
               "listening on UDP port " + std::to_string(packets_->port()) + ", control socket " +
                   config_.socket.string());
+  os::release_start_pages();
   os::notify_ready("running");
   if (const auto interval = os::watchdog_interval()) watchdog_at_ = os::now().at + *interval;
   while (!stopping_) {

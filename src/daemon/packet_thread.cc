@@ -6,23 +6,11 @@
 
 #include "dataplane/worker.h"
 #include "os/clock.h"
+#include "os/sleeper.h"
 
 namespace ipop::daemon {
-namespace {
-
-constexpr std::uint64_t kUdpToken = 0;
-constexpr std::uint64_t kWakeupToken = 1;
-constexpr std::uint64_t kTunToken = 2;
-
-}  // namespace
-
-PacketThread::PacketThread(const Shared& shared, std::size_t index, os::UdpSocket udp,
-                           os::Poller poller)
-    : shared_(shared),
-      index_(index),
-      udp_(std::move(udp)),
-      poller_(std::move(poller)),
-      thread_([this] { run(); }) {}
+PacketThread::PacketThread(const Shared& shared, std::size_t index, os::UdpSocket udp)
+    : shared_(shared), index_(index), udp_(std::move(udp)), thread_([this] { run(); }) {}
 
 PacketThread::~PacketThread() {
   send(Stop{});
@@ -78,28 +66,25 @@ void PacketThread::run() {
                        .drops = &drops_,
                        .udp = &udp_});
   std::vector<Attach> tuns;
+  os::Sleeper sleeper;
   const auto detach = [&](NetworkSlot slot) {
     worker.detach(slot);
     std::erase_if(tuns, [&](const Attach& a) {
       if (a.slot != slot) return false;
-      poller_.remove(a.tun->fd());
+      sleeper.remove(a.tun->fd());
       return true;
     });
   };
-  static_cast<void>(poller_.add(udp_.fd(), kUdpToken, os::Interest::Read));
-  static_cast<void>(poller_.add(wakeup().fd(), kWakeupToken, os::Interest::Read));
+  sleeper.add(udp_.fd());
+  sleeper.add(wakeup().fd());
   for (;;) {
     const dataplane::WorkDone done = worker.run_once(os::now().at);
     tell_others(done);
     const auto deleted =
         std::ranges::find_if(tuns, [](const Attach& a) { return a.tun->is_deleted(); });
     if (deleted != tuns.end()) detach(deleted->slot);
-    // While packets flow there is no need to ask the poller, but commands must not starve.
-    const auto ready =
-        poller_.wait(done.packets == 0 ? std::nullopt : std::optional<Duration>(Duration(0)));
-    const bool woken = std::any_of(ready.begin(), ready.end(),
-                                   [](const os::Ready& r) { return r.token == kWakeupToken; });
-    if (!woken) continue;
+    sleeper.sleep();  // not at all where something is still to be read
+    if (!sleeper.was_woken_by(wakeup().fd())) continue;
     wakeup().drain();
     std::vector<Command> commands;
     {
@@ -111,7 +96,7 @@ void PacketThread::run() {
       if (auto* attach = std::get_if<Attach>(&command)) {
         detach(attach->slot);
         if (worker.attach(attach->slot, attach->tun.get())) {
-          static_cast<void>(poller_.add(attach->tun->fd(), kTunToken, os::Interest::Read));
+          sleeper.add(attach->tun->fd());
           tuns.push_back(std::move(*attach));
         }
       } else if (const auto* gone = std::get_if<Detach>(&command)) {

@@ -13,7 +13,6 @@
 #include "dataplane/event_queue.h"
 #include "dataplane/handover.h"
 #include "dataplane/snapshot.h"
-#include "os/poller.h"
 #include "os/tun.h"
 #include "os/udp_socket.h"
 #include "os/wakeup.h"
@@ -25,7 +24,7 @@ struct WorkDone;
 namespace ipop::daemon {
 
 /// One worker's thread: runs the packet path over its UDP socket and its queue of every network's
-/// interface, and sleeps in its poller when there is nothing to do. It owns the queues that it
+/// interface, and sleeps when there is nothing to do. It owns the queues that it
 /// serves. PacketThreads is who makes and drives these.
 class PacketThread {
  public:
@@ -37,7 +36,7 @@ class PacketThread {
     /// Wake a worker that was handed something; by index.
     const std::vector<os::Wakeup>* wakeups;
   };
-  PacketThread(const Shared& shared, std::size_t index, os::UdpSocket udp, os::Poller poller);
+  PacketThread(const Shared& shared, std::size_t index, os::UdpSocket udp);
   ~PacketThread();
 
   // For the control thread.
@@ -79,7 +78,6 @@ class PacketThread {
   dataplane::EventQueue events_;
   dataplane::DropCounters drops_;
   os::UdpSocket udp_;
-  os::Poller poller_;
   /// Commands are a few a day, and the few datagrams of a peer that has no path yet: a lock is the
   /// simplest right thing, and the worker takes it only after a wake-up.
   std::mutex commands_mutex_;

@@ -8,14 +8,11 @@ Result<std::unique_ptr<PacketThreads>> PacketThreads::start(std::vector<os::UdpS
   check(!sockets.empty());
   auto events = os::Wakeup::open();
   if (!events) return std::unexpected(events.error());
-  Parts parts{std::move(*events), {}, {}, std::move(sockets)};
+  Parts parts{std::move(*events), {}, std::move(sockets)};
   for (std::size_t i = 0; i < parts.sockets.size(); ++i) {
     auto wakeup = os::Wakeup::open();
     if (!wakeup) return std::unexpected(wakeup.error());
-    auto poller = os::Poller::open();
-    if (!poller) return std::unexpected(poller.error());
     parts.wakeups.push_back(std::move(*wakeup));
-    parts.pollers.push_back(std::move(*poller));
   }
   return std::make_unique<PacketThreads>(std::move(parts));
 }
@@ -27,8 +24,7 @@ PacketThreads::PacketThreads(Parts parts)
       wakeups_(std::move(parts.wakeups)) {
   const PacketThread::Shared shared{&snapshots_, &handover_, &events_, &wakeups_};
   for (std::size_t i = 0; i < parts.sockets.size(); ++i) {
-    threads_.push_back(std::make_unique<PacketThread>(shared, i, std::move(parts.sockets[i]),
-                                                      std::move(parts.pollers[i])));
+    threads_.push_back(std::make_unique<PacketThread>(shared, i, std::move(parts.sockets[i])));
   }
 }
 

@@ -14,7 +14,6 @@ class PacketThreads {
   struct Parts {
     os::Wakeup events;
     std::vector<os::Wakeup> wakeups;
-    std::vector<os::Poller> pollers;
     std::vector<os::UdpSocket> sockets;
   };
   explicit PacketThreads(Parts parts);

@@ -94,7 +94,9 @@ InboundAction handle_ip(const Snapshot& snapshot, const SessionEntry& session,
   const bool partial = (header.flags & wire::kDataFlagCsumPartial) != 0;
   if (partial && !checksum_place(packet, *inner)) return Dropped{Drop::BadPayload};
   if (*merged != inner->ecn) set_ecn(packet, *merged);
-  clamp_mss(packet, *inner, mtu_towards(snapshot, *network, inner->source));
+  if (is_tcp_syn(packet, *inner)) {
+    clamp_mss(packet, *inner, mtu_towards(snapshot, *network, inner->source));
+  }
   if (onward) {
     if (partial && !complete_checksum(packet, *inner)) return Dropped{Drop::BadPayload};
     return *onward;

@@ -7,11 +7,7 @@ namespace {
 
 unsigned byte_at(Bytes bytes, std::size_t at) { return std::to_integer<unsigned>(bytes[at]); }
 
-Ipv4 ipv4_at(Bytes packet, std::size_t at) {
-  std::array<std::byte, 4> b{};
-  copy_bytes(b, packet.subspan(at, b.size()));
-  return Ipv4::from_bytes(b);
-}
+Ipv4 ipv4_at(Bytes packet, std::size_t at) { return {read_be32(packet, at)}; }
 
 Ipv6 ipv6_at(Bytes packet, std::size_t at) {
   Ipv6 out;
@@ -171,9 +167,14 @@ void set_ecn(MutableBytes packet, Ecn ecn) {
   write_be16(packet, 10, updated_checksum(read_be16(packet, 10), before, read_be16(packet, 0)));
 }
 
+bool is_tcp_syn(Bytes packet, const InnerPacket& inner) {
+  return tcp_header_size(packet, inner) != 0 &&
+         (byte_at(packet, inner.transport + kTcpFlagsAt) & kTcpSyn) != 0;
+}
+
 bool clamp_mss(MutableBytes packet, const InnerPacket& inner, std::uint16_t mtu) {
+  if (!is_tcp_syn(packet, inner)) return false;
   const MutableBytes header = packet.subspan(inner.transport).first(tcp_header_size(packet, inner));
-  if (header.empty() || (byte_at(header, kTcpFlagsAt) & kTcpSyn) == 0) return false;
   const std::size_t overhead = inner.source.is_v6() ? kIpv6HeaderSize : kIpv4HeaderSize;
   if (mtu <= overhead + kTcpHeaderSize) return false;
   const auto mss_max = static_cast<std::uint16_t>(mtu - overhead - kTcpHeaderSize);

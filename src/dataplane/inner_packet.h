@@ -46,6 +46,10 @@ Result<InnerPacket> parse_inner(Bytes packet);
 /// Writes the ECN bits and updates an IPv4 header checksum. Requires: parse_inner() took `packet`.
 void set_ecn(MutableBytes packet, Ecn ecn);
 
+/// A SYN, or what claims to be one: the only packet that clamp_mss() may change. Requires: as
+/// clamp_mss().
+bool is_tcp_syn(Bytes packet, const InnerPacket& inner);
+
 /// Lowers the MSS option of a TCP SYN to what fits `mtu` (RFC 6691: less 40 or 60, whatever options
 /// there are) and updates the TCP checksum. True when it changed something. A malformed TCP header
 /// is left as it is. Requires: `inner` is parse_inner(packet).

@@ -280,6 +280,7 @@ TEST(ClampMss, LeavesWhatIsNoWholeTcpHeader) {
     ByteVector packet = c.packet;
     const auto inner = parse_inner(packet);
     ASSERT_TRUE(inner.has_value());
+    EXPECT_EQ(is_tcp_syn(packet, *inner), c.changes);
     EXPECT_EQ(clamp_mss(packet, *inner, 1000), c.changes);
     if (!c.changes) { EXPECT_EQ(to_hex(packet), to_hex(c.packet)); }
   }

@@ -33,10 +33,13 @@ struct WorkDone {
 template <class Tun, class Udp>
 class Worker {
  public:
-  /// Packets a batch, each of up to 64 KiB: enough to share the cost of a system call, few enough
-  /// to keep our own queue short. Only pages that packets touch become resident.
-  static constexpr std::size_t kTunBatch = 32;
-  static constexpr std::size_t kUdpBatch = 32;
+  /// Packets a batch: enough to share the cost of a system call, few enough to keep our own queue
+  /// short. Of those from TUN a large one goes on before the next is read, into the same buffer, so
+  /// that only small ones lie side by side: as many of 1400 bytes as fill one send. A datagram from
+  /// UDP may have 64 KiB, all of which stays resident.
+  static constexpr std::size_t kTunBatch = 44;
+  static constexpr std::size_t kTunBatchBytes = 512 * 1024;
+  static constexpr std::size_t kUdpBatch = 8;
   static constexpr std::size_t kTunsMax = 64;
 
   /// All are borrowed and outlive the worker.
@@ -136,11 +139,16 @@ class Worker {
   // --- from TUN towards peers ---
 
   void run_outbound(const Snapshot& snapshot, Instant now, const AttachedTun& from) {
-    const std::span<Packet> batch(packets_.get(), kTunBatch);
-    const std::size_t n = from.tun->read(batch, left_);
-    for (std::size_t i = 0; i < n; ++i) handle_read(snapshot, now, from, left_[i], batch[i]);
+    std::size_t bytes = 0;
+    for (std::size_t n = 0; n < kTunBatch && bytes < kTunBatchBytes; ++n) {
+      Packet& packet = packets_[outgoing_count_];  // behind those that wait in outgoing_
+      Offload left;
+      if (from.tun->read(std::span(&packet, 1), std::span(&left, 1)) == 0) break;
+      bytes += packet.size();
+      handle_read(snapshot, now, from, left, packet);
+      ++done_.packets;
+    }
     flush_outgoing();
-    done_.packets += n;
   }
 
   void handle_read(const Snapshot& snapshot, Instant now, const AttachedTun& from,
@@ -375,7 +383,6 @@ class Worker {
   std::unique_ptr<Packet[]> packets_;
   std::unique_ptr<Packet> run_;          ///< segments, sealed or on their way to control
   std::unique_ptr<Packet[]> forwarded_;  ///< of outgoing_, where packets pass through
-  std::array<Offload, kTunBatch> left_{};
   std::array<ReceivedMeta, kUdpBatch> meta_{};
   std::array<OutgoingDatagrams, kTunBatch> outgoing_{};
   std::size_t outgoing_count_ = 0;

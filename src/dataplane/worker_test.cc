@@ -23,7 +23,7 @@ TEST_F(WorkerTest, CarriesPacketsFromTunToTun) {
   std::size_t packets = 0;
   while (const std::size_t n = alice_.worker.run_once(at_second(1)).packets) packets += n;
   EXPECT_EQ(packets, 200U);
-  EXPECT_EQ(alice_.udp.batches, (std::vector<std::size_t>{32, 32, 32, 32, 32, 32, 8}))
+  EXPECT_EQ(alice_.udp.batches, (std::vector<std::size_t>{44, 44, 44, 44, 24}))
       << "one send a batch";
   EXPECT_EQ(alice_.udp.sent[0].peer, nodes_.bob.endpoint);
   EXPECT_EQ(alice_.take<IpSentEvent>().size(), 1U);
@@ -35,6 +35,34 @@ TEST_F(WorkerTest, CarriesPacketsFromTunToTun) {
   EXPECT_EQ(received[0].session, nodes_.bob.index);
   EXPECT_EQ(received[0].from, nodes_.alice.endpoint);
   EXPECT_EQ(alice_.dropped_in_all() + bob_.dropped_in_all(), 0U);
+}
+
+// A large packet is sent while the small ones before it still wait; they must not be overtaken.
+TEST_F(WorkerTest, LargeAndSmallPacketsKeepTheirOrder) {
+  bob_.tun.takes = {.checksum = true, .tcp = true, .udp = true};
+  const auto large = test::large_packet(
+      {.ip = nodes_.alice_to_bob(), .payload_size = 50000, .segment_size = 1300});
+  std::vector<ByteVector> want;
+  for (const bool is_large : {false, false, true, true, false, true, false}) {
+    alice_.tun.to_read.push_back(is_large ? FakeTun::Readable{large.bytes, large.left}
+                                          : FakeTun::Readable{packet(100 + want.size()), {}});
+    want.push_back(alice_.tun.to_read.back().bytes);
+  }
+  (void)alice_.worker.run_once(at_second(1));
+  EXPECT_EQ(alice_.udp.batches, (std::vector<std::size_t>{2, 1, 1, 1, 1, 1}));
+  carry();
+  while (bob_.worker.run_once(at_second(1)).packets != 0) {}
+  EXPECT_EQ(bob_.tun.written, want);
+}
+
+// Each batch of what our own computer sends is a wait for what comes from the peers.
+TEST_F(WorkerTest, ABatchFromTunIsBoundedInBytes) {
+  const auto large = test::large_packet(
+      {.ip = nodes_.alice_to_bob(), .payload_size = 60000, .segment_size = 1300});
+  for (std::size_t i = 0; i < 30; ++i) alice_.tun.to_read.push_back({large.bytes, large.left});
+  const std::size_t batch = alice_.worker.run_once(at_second(1)).packets;
+  EXPECT_EQ(batch, 9U) << "the one that passes 512 KiB is the last";
+  EXPECT_EQ(alice_.tun.to_read.size(), 30 - batch) << "the rest waits for its turn";
 }
 
 TEST_F(WorkerTest, NothingToDo) {
@@ -113,9 +141,9 @@ TEST_F(WorkerTest, GarbageIsCountedAndWrittenNowhere) {
     bytes[2] = bytes[3] = std::byte{0};
     bob_.udp.to_receive.push_back({bytes, nodes_.alice.endpoint});
   }
-  for (int i = 0; i < 2; ++i) {
+  for (int i = 0; i < 8; ++i) {
     const WorkDone done = bob_.worker.run_once(at_second(1));
-    EXPECT_EQ(done.packets, 32U);
+    EXPECT_EQ(done.packets, 8U);
     EXPECT_FALSE(done.events) << "garbage does not wake control";
   }
   EXPECT_TRUE(bob_.tun.written.empty());

@@ -63,7 +63,8 @@ class Link {
   Link(const Link&) = delete;
   Link& operator=(const Link&) = delete;
 
-  void add_hint(const Way& way) { paths_.add_hint(way); }
+  /// True when it is a new one.
+  bool add_hint(const Way& way) { return paths_.add_hint(way); }
   /// A way that came into being (a relay opened): where there is a session it is proven at once,
   /// else it is one more to call on.
   void add_way(const Now& now, const Way& way);

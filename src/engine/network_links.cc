@@ -273,6 +273,7 @@ void Network::note_online(const Now& now, Peer& peer) {
     if (!peer.was_online) {
       peer.online_since = now.at;
       peer.direct_pause = {};
+      peer.called = false;
       peer.link->connect(now);  // both ends want it: either rekeys in time
       send_own_candidates(peer);
       log(LogLevel::Info, "connected to " + peer.link->way()->to_string());

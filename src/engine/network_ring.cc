@@ -119,15 +119,21 @@ void Network::want(const Now& now, Peer& peer) {
 /// At every address that is known of it, and through the overlay.
 void Network::call(const Now& now, Peer& peer) {
   if (peer.link->online()) return;
+  bool news = false;
   for (const Endpoint& e : addresses_.of(*peer.node)) {
-    if (is_acceptable(e)) peer.link->add_hint(e);
+    if (is_acceptable(e)) news |= peer.link->add_hint(e);
   }
-  if (ring_ && ring_->links().size() > 0) peer.link->add_hint(Way::routed());
-  peer.link->connect(now);
+  if (ring_ && ring_->links().size() > 0) news |= peer.link->add_hint(Way::routed());
+  if (std::exchange(peer.called, true) && news) {
+    peer.link->handshake_now(now);  // not only at the next repetition
+  } else {
+    peer.link->connect(now);
+  }
   seek_relay(peer, now.at + kRelayAfter);
 }
 
 void Network::rest(const Now& now, Peer& peer) {
+  peer.called = false;
   peer.link->stop_connecting(now);
   rest_relay(now, peer);
 }

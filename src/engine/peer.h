@@ -38,6 +38,7 @@ struct Peer {
   bool was_online = false;
   Instant online_since{};
   bool was_direct = false;                ///< it was told how we see it
+  bool called = false;                ///< a call to it goes on
   bool in_ring = false;                   ///< the ring wants a session with it
   Instant wanted_until = Instant::max();  ///< somebody here wants to talk to it; max: nobody
   Instant direct_at = Instant::max();     ///< when to try its addresses again; max: it is direct

@@ -10,13 +10,14 @@ constexpr Duration kProbeElsewhere = std::chrono::seconds(1);
 
 }  // namespace
 
-void PathSet::add_hint(const Way& way) {
+bool PathSet::add_hint(const Way& way) {
   if (way.is_direct() && (way.endpoint().port == 0 || way.endpoint().address.is_unspecified())) {
-    return;
+    return false;
   }
-  if (find(way) != nullptr) return;
+  if (find(way) != nullptr) return false;
   find_or_add(way);
   if (way.is_direct()) seek_pause_ = kUpgradePauseMin;
+  return true;
 }
 
 void PathSet::probe(Instant now, const Way& way) {

@@ -64,7 +64,8 @@ class PathSet {
 
   /// A way somebody named (invite, PEERS, the peer's own list, a relay that opened): called, but
   /// trusted with nothing. The oldest unproven hint makes room when the set is full.
-  void add_hint(const Way& way);
+  /// True when it is a new one.
+  bool add_hint(const Way& way);
   /// Challenges a way that is not proven yet, adding it where needed. Requires: there is a session
   /// to do so.
   void probe(Instant now, const Way& way);

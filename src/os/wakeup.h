@@ -5,8 +5,8 @@
 
 namespace ipop::os {
 
-/// Wakes a thread that waits in its Poller: an eventfd. Any number of notify() before a drain() are
-/// one wake-up.
+/// Wakes a thread that waits in its Poller or Sleeper: an eventfd. Any number of notify() before a
+/// drain() are one wake-up.
 class Wakeup {
  public:
   static Result<Wakeup> open();

@@ -34,6 +34,7 @@ void Ring::set_directory(Instant now, const Directory& directory) {
   boot_at_ = now;
   boot_cursor_ = 0;
   near_stale_ = true;
+  draw_soon(now);
   settle(now);
 }
 

@@ -175,6 +175,7 @@ class Ring {
   void long_gone(Instant now, const NodeId& node);
   void long_answer(Instant now, Link& link, const wire::LinkAnswer& frame);
   void empty_slot(Instant now, Slot& slot);
+  void draw_soon(Instant now);
 
   // ring_forward.cc: routing
   void handle_forward(Instant now, Link& link, const wire::Forward& frame);

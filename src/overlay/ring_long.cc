@@ -126,12 +126,14 @@ void Ring::long_found(Instant now, std::size_t index, const wire::Found& found) 
 void Ring::choose(Instant now, std::size_t index) {
   Slot& slot = slots_[index];
   const Link* borrowed = nullptr;
+  bool others_rest = false;
   while (!slot.others.empty() && slot.tries < kTriesMax) {
     const NodeId node = slot.others.front();
     slot.others.erase(slot.others.begin());
     const bool taken = std::any_of(slots_.begin(), slots_.end(), [&](const Slot& s) {
       return &s != &slot && s.node == node && s.state != Slot::State::Empty;
     });
+    others_rest |= calls_.resting(now, node);
     if (node == self_ || taken || !directory_->contains(node) || calls_.resting(now, node)) {
       continue;
     }
@@ -146,6 +148,12 @@ void Ring::choose(Instant now, std::size_t index) {
     call(now, node);
     if (!calls_.calling(node)) continue;
     slot.state = Slot::State::Calling;
+    return;
+  }
+  if (borrowed == nullptr && slot.tries == 0 && !others_rest) {
+    // Nobody is there but those that the other slots have: a small network.
+    slot.state = Slot::State::Empty;
+    slot.next = now + kReview + up_to(kReview);
     return;
   }
   if (borrowed == nullptr || slot.tries > 0) return empty_slot(now, slot);
@@ -205,6 +213,15 @@ void Ring::long_answer(Instant now, Link& link, const wire::LinkAnswer& frame) {
   }
   // The slot gave up waiting, and the peer must not believe otherwise.
   if (frame.yes && !link.long_out) send(link.node, wire::Unlink{.distant = true});
+}
+
+/// There may be somebody new for a slot that found nobody.
+void Ring::draw_soon(Instant now) {
+  for (Slot& slot : slots_) {
+    if (slot.state == Slot::State::Empty) {
+      slot.next = std::min(slot.next, now + kDrawAgain + up_to(kDrawAgain));
+    }
+  }
 }
 
 void Ring::empty_slot(Instant now, Slot& slot) {
