@@ -112,22 +112,16 @@ Endpoint external_of(const Entries& entries, const Entries& base) {
   return newer.agree >= 2 ? newer.base.front()->what.seen : base.front()->what.seen;
 }
 
-/// Room for one more of `witness`: its own oldest goes when it has enough, else the oldest of who
-/// has most, so that one who talks much drives out itself.
+/// Room for one more: the oldest goes of who has most, so that one who talks much drives out
+/// itself.
 template <class Records, class Age>
-void make_room(Records& records, Witness witness, Age age) {
+void make_room(Records& records, Age age) {
+  if (records.size() < Classifier::kObservationsMax) return;
   const auto held = [&](Witness w) {
     return std::ranges::count_if(records, [&](const auto& r) { return r.what.witness == w; });
   };
-  Witness loser = witness;
-  if (held(witness) < std::ptrdiff_t{Classifier::kPerWitnessMax}) {
-    if (records.size() < Classifier::kObservationsMax) return;
-    const auto most =
-        std::ranges::max_element(records, {}, [&](const auto& r) { return held(r.what.witness); });
-    loser = most->what.witness;
-  }
   records.erase(std::ranges::min_element(
-      records, {}, [&](const auto& r) { return std::pair(r.what.witness != loser, age(r)); }));
+      records, {}, [&](const auto& r) { return std::pair(-held(r.what.witness), age(r)); }));
 }
 
 }  // namespace
@@ -144,7 +138,7 @@ void Classifier::handle_observation(Instant now, const Observation& observation)
            e.what.local == observation.local;
   });
   if (it == entries_.end()) {
-    make_room(entries_, observation.witness, [](const Entry& e) { return e.last; });
+    make_room(entries_, [](const Entry& e) { return e.last; });
     entries_.push_back({observation, now, now, {}});
     return;
   }
@@ -164,7 +158,7 @@ void Classifier::handle_reach(Instant now, const Reach& reach) {
                       a.what.contact == reach.contact;
     return same || a.at + kExpiry <= now;
   });
-  make_room(arrivals_, reach.witness, [](const Arrival& a) { return a.at; });
+  make_room(arrivals_, [](const Arrival& a) { return a.at; });
   arrivals_.push_back({reach, now});
 }
 

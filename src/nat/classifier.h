@@ -53,8 +53,8 @@ enum class Contact : std::uint8_t {
 /// Hairpinning is not judged. A table, no machine: it has no timers and sends nothing.
 class Classifier {
  public:
+  /// Of each kind; who has most makes room.
   static constexpr std::size_t kObservationsMax = 64;
-  static constexpr std::size_t kPerWitnessMax = 8;
   /// Observations that nobody repeats are forgotten then.
   static constexpr Duration kExpiry = std::chrono::minutes(10);
   /// Two endpoints seen within this time of each other contradict each other.

@@ -418,7 +418,10 @@ TEST(PortMapper, OwnsTheGatewaysPortWhileSomethingIsOutstanding) {
   b.deliver(
       kGatewayPort,
       wire::PcpMapped{b.gateway.map_requests[0].nonce, kPort, {Ipv4{0xcb0071ff}, 1}, 7200, 1});
-  EXPECT_EQ(b.mapper.ignored(), ignored + 1) << "an answer to nothing";
+  b.deliver(kGatewayPort, wire::NatPmpError{2, 1});
+  b.deliver(kGatewayPort, wire::PcpError{2, 8, 7200, 1, {}});
+  EXPECT_EQ(b.mapper.ignored(), ignored + 3) << "answers to nothing";
+  EXPECT_TRUE(b.unavailable.empty());
   EXPECT_EQ(b.mapper.mapped(), std::vector{kExternal});
 }
 

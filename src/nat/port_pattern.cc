@@ -26,8 +26,10 @@ std::vector<PortSample> without(std::span<const PortSample> samples, Witness wit
 /// The mappings of the newest burst in the order of their creation; a port that was seen twice is
 /// one mapping.
 std::vector<PortSample> newest_burst(std::span<const PortSample> samples) {
-  std::vector<PortSample> out(samples.begin(), samples.end());
-  std::ranges::stable_sort(out, {}, &PortSample::created);
+  std::vector<PortSample> out;
+  for (const PortSample& s : samples) {
+    out.insert(std::ranges::upper_bound(out, s.created, {}, &PortSample::created), s);
+  }
   std::size_t begin = out.empty() ? 0 : out.size() - 1;
   while (begin > 0 && out[begin].created - out[begin - 1].created <= kPortBurst) --begin;
   out.erase(out.begin(), out.begin() + static_cast<std::ptrdiff_t>(begin));
