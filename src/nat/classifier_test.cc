@@ -320,6 +320,19 @@ TEST(Classifier, TwoWhoSeeTheNewEndpointAreEnoughToMoveThere) {
   EXPECT_EQ(b.mapping(), kEi) << "they were not seen at the same time";
 }
 
+TEST(Classifier, WhatWasSeenAtDifferentTimesIsNoContradiction) {
+  // The NAT restarts between any two reports, which nobody repeats.
+  Bench b;
+  for (std::uint16_t w = 1; w <= 4; ++w) {
+    b.report(w, host(w), {Ipv4{0xcb007107}, w});
+    b.now += 1min;
+  }
+  EXPECT_EQ(b.mapping(), MappingKind::Unknown);
+  // Repeated, they were seen at one time, and no single restart explains them.
+  for (std::uint16_t w = 1; w <= 4; ++w) b.report(w, host(w), {Ipv4{0xcb007107}, w});
+  EXPECT_EQ(b.mapping(), kApd);
+}
+
 TEST(Classifier, WhatIsNotRepeatedIsForgotten) {
   Bench b;
   for (std::uint64_t w = 1; w <= 2; ++w) {
