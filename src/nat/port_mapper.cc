@@ -71,7 +71,7 @@ void PortMapper::set_network(Instant now, std::uint16_t port, std::span<const Ga
   for (Leg& leg : before) {
     const bool same = std::ranges::count(wanted, leg.gateway) > 0;
     if (same && port == port_) {
-      legs_.push_back(std::move(leg));
+      legs_.push_back(leg);
       continue;
     }
     // With another port the old mapping is in nobody's interest; with another address the gateway
@@ -84,7 +84,7 @@ void PortMapper::set_network(Instant now, std::uint16_t port, std::span<const Ga
     if (std::ranges::count(legs_, g, &Leg::gateway) > 0) continue;
     Leg leg{.gateway = g, .nonce = nonce_for(key_, g, port)};
     attempt(now, leg);
-    legs_.push_back(std::move(leg));
+    legs_.push_back(leg);
   }
 }
 
@@ -189,7 +189,7 @@ void PortMapper::begin(Instant now, Leg& leg, Step step) {
 
 void PortMapper::send(Instant now, Leg& leg) {
   SendTo out{{leg.gateway.gateway, wire::kPortMappingPort}, {}};
-  constexpr auto lifetime = static_cast<std::uint32_t>(kLifetime.count());
+  constexpr auto kLifetimeSeconds = static_cast<std::uint32_t>(kLifetime.count());
   // Where there is no mapping yet, our own port is as good as any and easier to recognise.
   const IpAddress any = leg.gateway.local.is_v6() ? IpAddress(Ipv6{}) : IpAddress(Ipv4{});
   const Endpoint suggested = leg.mapping ? leg.mapping->external : Endpoint{any, port_};
@@ -202,16 +202,17 @@ void PortMapper::send(Instant now, Leg& leg) {
                                    .client = leg.gateway.local,
                                    .internal_port = port_,
                                    .suggested = suggested,
-                                   .lifetime_seconds = lifetime},
+                                   .lifetime_seconds = kLifetimeSeconds},
                                   out.datagram);
       break;
     case Step::NatPmpAddress:
       wire::write_nat_pmp_address_request(out.datagram);
       break;
     case Step::NatPmpPort:
-      wire::write_nat_pmp_map_request(
-          {.internal_port = port_, .suggested_port = suggested.port, .lifetime_seconds = lifetime},
-          out.datagram);
+      wire::write_nat_pmp_map_request({.internal_port = port_,
+                                       .suggested_port = suggested.port,
+                                       .lifetime_seconds = kLifetimeSeconds},
+                                      out.datagram);
       break;
   }
   outputs_.emplace_back(std::move(out));
