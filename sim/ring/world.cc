@@ -402,6 +402,27 @@ std::size_t RingWorld::wrong_near() const {
   return wrong;
 }
 
+bool RingWorld::is_right(std::size_t node) const {
+  const auto at = static_cast<std::size_t>(
+      std::lower_bound(circle_.begin(), circle_.end(), node,
+                       [&](std::size_t a, std::size_t b) { return id(a) < id(b); }) -
+      circle_.begin());
+  for (const std::size_t forward : {std::size_t{1}, circle_.size() - 1}) {
+    std::size_t found = 0;
+    for (std::size_t i = (at + forward) % circle_.size();
+         i != at && found < options_.ring.near_per_side; i = (i + forward) % circle_.size()) {
+      const std::size_t other = circle_[i];
+      if (!reachable(node, other)) continue;
+      ++found;
+      for (const auto& [a, b] : {std::pair(node, other), std::pair(other, node)}) {
+        const overlay::Link* link = std::as_const(nodes_[a]->ring->links()).find(id(b));
+        if (link == nullptr || link->near != overlay::NearState::Up) return false;
+      }
+    }
+  }
+  return true;
+}
+
 std::size_t RingWorld::mixed_links() const {
   std::size_t mixed = 0;
   for (const auto& node : nodes_) {

@@ -80,6 +80,8 @@ class RingWorld {
   /// Online members whose near links are not exactly the nearest online ones of their group, on
   /// both ends (P1, P2, I3).
   std::size_t wrong_near() const;
+  /// The same of one member, to both sides.
+  bool is_right(std::size_t node) const;
   /// Sessions between members that started in different groups of start_ring().
   std::size_t mixed_links() const;
   std::size_t links_max() const;

@@ -113,6 +113,7 @@ class Ring {
     enum class State : std::uint8_t { Empty, Finding, Calling, Asked, Up, Borrowed };
     State state = State::Empty;
     std::uint8_t tries = 0;
+    std::uint8_t misses = 0;  ///< draws in a row that gave no link
     NodeId node;
     Instant
         next{};  ///< Empty: draw then; Asked: ask again; Up, Borrowed: look whether it still fits

@@ -160,7 +160,10 @@ void Ring::handle_forward_ack(Instant now, Link& link, const wire::ForwardAck& f
   if (!pending_.take(frame.message, of_reply, link.node, pending)) return;
   // A repeated one measures nothing (Karn).
   if (pending.sends == 1) link.note_rtt(now - pending.sent);
-  if (frame.what == wire::ForwardAck::What::Loop) try_another(now, std::move(pending));
+  if (frame.what != wire::ForwardAck::What::Loop) return;
+  // A FIND that got there another way is answered from there, or asked again by its source.
+  const Seen* seen = seen_.find(frame.message);
+  if (seen != nullptr && !seen->find) try_another(now, std::move(pending));
 }
 
 /// The next best hop for what did not get through this one.

@@ -159,6 +159,7 @@ void Ring::choose(Instant now, std::size_t index) {
   if (borrowed == nullptr || slot.tries > 0) return empty_slot(now, slot);
   slot.node = borrowed->node;
   slot.state = Slot::State::Borrowed;
+  slot.misses = 0;
   slot.next = now + kReview + up_to(kReview);
 }
 
@@ -202,6 +203,7 @@ void Ring::long_answer(Instant now, Link& link, const wire::LinkAnswer& frame) {
       link.long_out = true;
       hold(link);
       slot.state = Slot::State::Up;
+      slot.misses = 0;
       slot.next = now + kReview;
       slot.others = {};
     } else {
@@ -226,7 +228,10 @@ void Ring::draw_soon(Instant now) {
 
 void Ring::empty_slot(Instant now, Slot& slot) {
   slot.state = Slot::State::Empty;
-  slot.next = now + kDrawAgain + up_to(kDrawAgain);
+  // A slot that finds nobody new, as in a small network, must not ask for ever.
+  const Duration pause = kDrawAgain * (1 << std::min<int>(slot.misses, 7));
+  slot.misses = static_cast<std::uint8_t>(std::min(slot.misses + 1, 100));
+  slot.next = now + pause + up_to(pause);
 }
 
 }  // namespace ipop::overlay

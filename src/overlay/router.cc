@@ -77,12 +77,13 @@ class Choice {
   /// The best usable link with a score below `limit` (or any).
   const Link* best(bool limited, std::uint64_t limit) const {
     const Link* chosen = nullptr;
-    std::tuple<bool, std::uint64_t, bool, Duration, std::uint64_t> rank;
+    std::tuple<bool, std::uint64_t, bool, bool, Duration> rank;
     for (const Link& link : links_) {
       if (!usable(link)) continue;
       const std::uint64_t s = score(link);
       if (limited && s >= limit) continue;
-      const auto mine = std::tuple(link.suspect, s, !link.direct, link.rtt, of(link.id));
+      // The member itself before those that say they link it.
+      const auto mine = std::tuple(link.suspect, s, of(link.id) != s, !link.direct, link.rtt);
       if (chosen == nullptr || mine < rank) {
         chosen = &link;
         rank = mine;
