@@ -206,10 +206,10 @@ INSTANTIATE_TEST_SUITE_P(
         Bad{"part too long", "0c01020000000000" + zeros(kPartPayloadMax + 1), Errc::BadValue},
         Bad{"part beyond the message", "0c11120000000000" + zeros(77), Errc::BadValue}));
 
-TEST(Frames, ByeHasElevenReasons) {
+TEST(Frames, ByeHasTwelveReasons) {
   for (unsigned reason = 0; reason < 256; ++reason) {
     const ByteVector bytes{std::byte{9}, static_cast<std::byte>(reason)};
-    EXPECT_EQ(parse_frame(bytes).has_value(), reason <= 10) << reason;
+    EXPECT_EQ(parse_frame(bytes).has_value(), reason <= 11) << reason;
   }
 }
 
