@@ -278,10 +278,17 @@ void Network::note_online(const Now& now, Peer& peer) {
       send_own_candidates(peer);
       log(LogLevel::Info, "connected to " + peer.link->way()->to_string());
     }
+    if (is_reached(peer)) {
+      peer.routed_until = Instant::max();
+    } else if (peer.routed_until == Instant::max()) {
+      peer.routed_until = now.at + Peer::kQueuedFor;
+      peer.routed_left = Peer::kQueuedPacketsMax;
+    }
     if (peer.direct_at == Instant::max()) seek_direct(now, peer);
     flush_queue(now, peer);
   } else if (peer.was_online) {
     note_no_longer_direct(peer);
+    peer.routed_until = Instant::max();
     log(LogLevel::Info, "lost a connection");
   }
   peer.was_online = online;
@@ -338,7 +345,11 @@ void Network::flush_queue(const Now& now, Peer& peer) {
   dataplane::Keypair* keypair = peer.link->sending();
   const auto to = peer.link->way();
   if (keypair == nullptr || !to) return;
+  const bool routed = to->kind() == Way::Kind::Routed;
   while (!peer.queue.empty()) {
+    // The overlay carries the first packets, until there is a way; it is no way by itself.
+    if (routed && (peer.routed_left == 0 || peer.routed_until <= now.at)) return;
+    if (routed) --peer.routed_left;
     Peer::Queued queued = std::move(peer.queue.front());
     peer.queue.pop_front();
     if (queued.at + Peer::kQueuedFor <= now.at) continue;

@@ -36,7 +36,7 @@ NetworkStatus Network::status(const Now& now) const {
     member.admin = m.admin();
     if (const auto it = by_node_.find(node); it != by_node_.end()) {
       const Peer& peer = *peers_.at(it->second);
-      member.online = peer.was_online;
+      member.online = peer.was_online && is_reached(peer);
       if (member.online) {
         member.endpoint = peer.link->endpoint();
         member.via = relay_of(peer);

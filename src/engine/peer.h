@@ -37,9 +37,12 @@ struct Peer {
   bool knows_our_chain = false;      ///< short PROOFs will do
   bool was_online = false;
   Instant online_since{};
-  bool was_direct = false;                ///< it was told how we see it
-  bool called = false;                ///< a call to it goes on
-  bool in_ring = false;                   ///< the ring wants a session with it
+  bool was_direct = false;  ///< it was told how we see it
+  Instant routed_until =
+      Instant::max();           ///< the overlay carries packets until then; max: it need not
+  std::size_t routed_left = 0;  ///< and so many
+  bool called = false;          ///< a call to it goes on
+  bool in_ring = false;         ///< the ring wants a session with it
   Instant wanted_until = Instant::max();  ///< somebody here wants to talk to it; max: nobody
   Instant direct_at = Instant::max();     ///< when to try its addresses again; max: it is direct
   Duration direct_pause{};
