@@ -1,6 +1,7 @@
 #include "overlay/ring.h"
 
 #include "base/check.h"
+#include "overlay/shrink.h"
 #include "overlay/size_estimate.h"
 
 namespace ipop::overlay {
@@ -9,7 +10,7 @@ namespace {
 constexpr std::size_t kBootCalls = 4;
 /// A session without a role is kept so long for one to be agreed.
 constexpr Duration kKeep = std::chrono::seconds(10);
-constexpr std::size_t kOutputsKept = 64;
+constexpr std::size_t kOutputsKept = 16;
 
 }  // namespace
 
@@ -140,6 +141,7 @@ void Ring::leave(Instant now) {
 void Ring::handle_timeout(Instant now) {
   if (left_) return;
   hints_.expire(now);
+  expire_seen(now);
   for (const NodeId& node : calls_.expire(now, *rng_)) call_failed(now, node);
   repeat_pending(now);
   find_timeouts(now);
@@ -155,7 +157,7 @@ Ring::Output Ring::poll_output() {
   if (output_next_ < outputs_.size()) return std::move(outputs_[output_next_++]);
   output_next_ = 0;
   outputs_.clear();
-  if (outputs_.capacity() > kOutputsKept) outputs_.shrink_to_fit();
+  if (outputs_.capacity() > kOutputsKept) shrink(outputs_);
   return WaitUntil{left_ ? Instant::max() : next_deadline()};
 }
 

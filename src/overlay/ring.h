@@ -190,6 +190,7 @@ class Ring {
   void reply(Instant now, Seen& seen, const wire::ForwardReply& frame);
   void repeat_pending(Instant now);
   void try_another(Instant now, Pending pending);
+  void expire_seen(Instant now);
   bool take_token(Instant now, Link& link);
   void own_datagram_failed(std::uint64_t message);
 

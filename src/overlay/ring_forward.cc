@@ -41,7 +41,7 @@ void Ring::send_datagram(Instant now, const NodeId& destination, Bytes datagram)
   frame.source = self_;
   frame.destination = destination;
   frame.payload = datagram;
-  seen_.expire(now);
+  expire_seen(now);
   seen_.add(now, {.message = frame.message, .own = true});
   if (sent_.size() == kSentMax) sent_.erase(sent_.begin());
   sent_.push_back({frame.message, destination});
@@ -50,10 +50,7 @@ void Ring::send_datagram(Instant now, const NodeId& destination, Bytes datagram)
 
 void Ring::handle_forward(Instant now, Link& link, const wire::Forward& frame) {
   if (!take_token(now, link)) return;
-  for (const RingId silent : seen_.expire(now)) {
-    Link* hop = links_.find(silent);
-    if (hop != nullptr && hop->unanswered < 255) ++hop->unanswered;
-  }
+  expire_seen(now);
   const bool find = frame.mode != wire::ForwardMode::Exact;
   const bool here = !find && frame.destination == self_;
   const Seen* seen = seen_.find(frame.message);
@@ -216,6 +213,14 @@ void Ring::repeat_pending(Instant now) {
       continue;
     }
     try_another(now, std::move(pending));
+  }
+}
+
+/// Forgets old FORWARDs; a hop whose FINDs were not answered is believed less.
+void Ring::expire_seen(Instant now) {
+  for (const RingId silent : seen_.expire(now)) {
+    Link* hop = links_.find(silent);
+    if (hop != nullptr && hop->unanswered < 255) ++hop->unanswered;
   }
 }
 

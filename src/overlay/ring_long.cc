@@ -205,7 +205,7 @@ void Ring::long_answer(Instant now, Link& link, const wire::LinkAnswer& frame) {
       slot.state = Slot::State::Up;
       slot.misses = 0;
       slot.next = now + kReview;
-      slot.others = {};
+      slot.others = std::vector<NodeId>();
     } else {
       slot.others.insert(slot.others.begin(), frame.alternatives.begin(), frame.alternatives.end());
       slot.state = Slot::State::Empty;

@@ -1,5 +1,6 @@
 #include "base/check.h"
 #include "overlay/ring.h"
+#include "overlay/shrink.h"
 
 /// What keeps a Ring whole: look-ups of its own neighbourhood, doubts about links, merging.
 namespace ipop::overlay {
@@ -43,7 +44,7 @@ void Ring::find(Instant now, const Find& request, const Link* via) {
   frame.message = started.message;
   frame.source = self_;
   frame.destination = request.destination;
-  seen_.expire(now);
+  expire_seen(now);
   seen_.add(now, {.message = frame.message, .own = true, .find = true});
   finds_.push_back(started);
   if (via != nullptr) {
@@ -60,6 +61,7 @@ void Ring::find_failed(Instant now, std::uint64_t message) {
   if (at == finds_.end()) return;
   const Find request = *at;
   finds_.erase(at);
+  shrink(finds_);
   const Link* via = links_.empty() ? nullptr : random_link(false, request.first_hop);
   if (request.tries < kFindTries && via != nullptr && request.purpose != Purpose::Merge) {
     Find again = request;
@@ -91,6 +93,7 @@ void Ring::handle_found(Instant now, std::uint64_t message, const wire::Found& f
   if (at == finds_.end()) return;
   const Find request = *at;
   finds_.erase(at);
+  shrink(finds_);
   if (request.purpose == Purpose::Long) return long_found(now, request.context, found);
   const bool news = take_hints(now, found.node, found.near_set);
   if (!news) return;

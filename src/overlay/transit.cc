@@ -1,5 +1,7 @@
 #include "overlay/transit.h"
 
+#include "overlay/shrink.h"
+
 namespace ipop::overlay {
 
 Seen* SeenTable::find(std::uint64_t message) {
@@ -25,7 +27,7 @@ std::vector<RingId> SeenTable::expire(Instant now) {
     ++old;
   }
   entries_.erase(entries_.begin(), entries_.begin() + static_cast<std::ptrdiff_t>(old));
-  if (entries_.empty()) entries_.shrink_to_fit();
+  shrink(entries_);
   return silent;
 }
 
@@ -40,7 +42,7 @@ bool PendingTable::take(std::uint64_t message, bool of_reply, const NodeId& from
   if (it == entries_.end()) return false;
   out = std::move(*it);
   entries_.erase(it);
-  if (entries_.empty()) entries_.shrink_to_fit();
+  shrink(entries_);
   return true;
 }
 
