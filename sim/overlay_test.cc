@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <map>
 #include <numeric>
 
 #include "sim/scenario.h"
@@ -178,6 +179,41 @@ TEST(Overlay, TwoHalvesOfANetworkFindTogetherAgain) {
   ASSERT_TRUE(room.world.run_until([&] { return room.knows(12, 14) && room.knows(13, 14); }, 8min));
   room.world.run_for(20s);
   room.all_reach_each_other({0, 3, 6, 9, 12, 13}, 3s);
+}
+
+TEST(Overlay, WhateverTwoHalvesGaveOutEndsWithOneOwnerForEachAddress) {
+  for (std::uint64_t seed = 1; seed <= 5; ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    Room room(seed, 2, 2, 1);
+    room.world.run_for(5s);
+    const std::size_t all = 16;
+    while (room.world.size() < all) room.world.add_node();
+    const auto link = [&](const Path& path) {
+      for (std::size_t i = 0; i < all; ++i) {
+        for (std::size_t j = i + 1; j < all; ++j) {
+          if ((i + j) % 2 != 0) room.world.set_path(room.node(i), room.node(j), path);
+        }
+      }
+    };
+    link({.blocked = true});
+    for (std::size_t i = 2; i < all; ++i) room.join(i, i % 2);
+    room.world.run_for(10s);
+    link({.delay = 20ms, .jitter = 5ms});
+    ASSERT_TRUE(
+        room.world.run_until([&] { return room.knows(2, all) && room.knows(3, all); }, 8min));
+    room.world.run_for(5min);
+    std::map<std::string, Ipv4> owners;
+    for (std::size_t i = 0; i < all; ++i) {
+      const auto status = room.node(i).status();
+      ASSERT_TRUE(status.v4) << Room::name(i);
+      for (const auto& [name, v4] : owners) EXPECT_NE(v4, *status.v4) << name;
+      owners[status.member] = *status.v4;
+    }
+    EXPECT_EQ(owners.size(), all) << "names are unique, too";
+    for (std::size_t i = 0; i < all; ++i) {
+      for (const auto& m : room.node(i).status().members) EXPECT_EQ(m.v4, owners.at(m.name));
+    }
+  }
 }
 
 }  // namespace

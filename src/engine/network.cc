@@ -188,6 +188,10 @@ void Network::handle_interface(const std::string& name, const std::string& probl
 void Network::handle_timeout(const Now& now) {
   if (clock_at_ <= now.at || local_.timestamps.wants_reservation(now)) reserve_clock(now);
   if (membership_at_ <= now.at) membership_stale_ = true;
+  if (mend_at_ <= now.at) {
+    mend_at_ = Instant::max();
+    if (state_ == State::Member) mend_conflicts(now);
+  }
   for (auto& [handle, peer] : peers_) {
     const auto at = link_deadlines_.find(handle);
     if (at == link_deadlines_.end() || at->second <= now.at) peer->link->handle_timeout(now);
@@ -233,8 +237,9 @@ void Network::handle_timeout(const Now& now) {
 }
 
 Instant Network::deadline() const {
-  Instant at = std::min({ring_deadline_, relays_deadline_, store_retry_at_, peers_store_at_,
-                         membership_at_, clock_at_, devices_store_at_, devices_.deadline()});
+  Instant at =
+      std::min({ring_deadline_, mend_at_, relays_deadline_, store_retry_at_, peers_store_at_,
+                membership_at_, clock_at_, devices_store_at_, devices_.deadline()});
   for (const auto& [handle, deadline] : link_deadlines_) at = std::min(at, deadline);
   for (const auto& [handle, peer] : peers_) {
     for (const auto& [session, proof] : peer->proofs) at = std::min(at, proof.resend_at);

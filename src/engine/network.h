@@ -340,6 +340,7 @@ class Network {
   void refresh_membership(const Now& now);
   void cut_invalid_peers(const Now& now);
   void show_why_cut(Peer& peer);
+  bool admitted_by_us(const member::Member& m) const;
   void mend_conflicts(const Now& now);
   void claim_tunnel_key(const Now& now);
   void ping_timeouts(const Now& now);
@@ -395,6 +396,7 @@ class Network {
   std::unordered_map<TunnelKey, std::vector<Endpoint>> invite_hosts_;
 
   std::map<wire::NodeId, Instant> mended_at_;
+  Instant mend_at_ = Instant::max();  ///< when to look again whether a conflict was mended
   UnixTime lived_until_;
 
   std::optional<Join> join_;

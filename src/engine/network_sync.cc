@@ -403,25 +403,31 @@ void Network::show_why_cut(Peer& peer) {
   }
 }
 
+/// True where we signed the ADMIT by which it got in.
+bool Network::admitted_by_us(const member::Member& m) const {
+  const auto admits = set_->admits_of(m.grant);
+  return std::any_of(admits.begin(), admits.end(), [&](const wire::StatementId& id) {
+    const auto* admit = std::get_if<wire::Admit>(&set_->find(id)->statement.body);
+    return admit != nullptr && admit->admitter == grant_;
+  });
+}
+
 /// PROTOCOL 3: whoever admitted a member that lost its name or address to another signs a new
-/// ADMIT.
+/// ADMIT. Others may sign one for the same address at the same moment, so it is tried again; once
+/// in a while only, since a repair that does not help must not be repeated for ever.
 void Network::mend_conflicts(const Now& now) {
+  mend_at_ = Instant::max();
   std::vector<ByteVector> mended;
   for (const auto& [node, m] : membership_.members()) {
-    if (m.v4 && !m.name.empty()) continue;
-    // Once in a while only: a repair that does not help must not be repeated for ever.
+    if ((m.v4 && !m.name.empty()) || !admitted_by_us(m)) continue;
     const auto [last, first_time] = mended_at_.try_emplace(node, now.at);
-    if (!first_time && now.at < last->second + kMendInterval) continue;
-    const bool ours = std::any_of(set_->all().begin(), set_->all().end(), [&](const auto& entry) {
-      const auto* admit = std::get_if<wire::Admit>(&entry.second.statement.body);
-      // NOLINTNEXTLINE(clang-analyzer-core.CallAndMessage): `m` is bound above
-      return admit != nullptr && admit->redemption == m.grant && admit->admitter == grant_;
-    });
-    if (!ours) continue;
-    auto statement =
-        member::mend(membership_, *set_, {&*identity_, grant_}, node, wall(now), *ctx_->rng);
-    last->second = now.at;
-    if (statement) mended.push_back(std::move(*statement));
+    if (first_time || last->second + kMendInterval <= now.at) {
+      last->second = now.at;
+      auto statement =
+          member::mend(membership_, *set_, {&*identity_, grant_}, node, wall(now), *ctx_->rng);
+      if (statement) mended.push_back(std::move(*statement));
+    }
+    mend_at_ = std::min(mend_at_, last->second + kMendInterval);
   }
   if (!mended.empty()) publish_statements(now, mended);
 }
