@@ -79,6 +79,19 @@ class Overlay(LabTest):
         other = eventually("the other one carries", lambda: self.path(carol, dave).get("via"))
         self.assertNotEqual(other, via)
 
+    def test_two_behind_nats_talk_at_once_and_then_directly(self):
+        alice = self.founder()
+        bob, carol = (self.node(self.lab.site(name, nat="port-restricted", v6=False))
+                      for name in ("bob", "carol"))
+        self.join(bob, alice)
+        self.join(carol, alice)
+        self.reaches(bob, carol)
+        for one, other in ((bob, carol), (carol, bob)):
+            eventually(f"{one.name} reaches {other.name} directly",
+                       lambda: self.path(one, other)["kind"] == "direct", 60)
+        self.assertEqual(self.path(bob, carol)["endpoint"].rsplit(":", 1)[0], carol.host.wan)
+        self.reaches(carol, bob)
+
     def test_who_was_away_finds_back_by_any_one_live_member(self):
         nodes = self.room(NAMES[:6], lambda i, j: True)
         alice, bob, carol, dave, erin, frank = nodes
