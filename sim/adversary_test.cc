@@ -202,17 +202,55 @@ TEST(Adversary, AJoinerAnswersTheHostsOfItsInviteAlone) {
   ASSERT_TRUE(world.run_until([&] { return admitted() != nullptr; }, 5s));
   std::vector<ByteVector> seen;
   world.tap = &seen;
-  const std::uint64_t sent = erin.datagrams_sent();
-  hand_up(erin, session_with(erin, alice), alice.endpoint(),
-          wire::Peers{{{admitted()->node, 0, {dave.endpoint()}}}});
-  ASSERT_TRUE(erin.engine().ping(erin.now(), 77, {}, "dave", {}).has_value());
-  erin.drain();
-  EXPECT_TRUE(world.run_until([&] { return erin.datagrams_sent() > sent; }, 300ms)) << "it calls";
+  // erin knows where dave is, and reaches nobody else.
+  const wire::PeerHint hint{admitted()->node, 0, {dave.endpoint()}};
+  erin.crash();
+  erin.replace_file("family", FileKind::Peers, engine::write_stored_peers({hint}));
+  for (const std::size_t host : {0U, 1U, 2U})
+    world.set_path(world.node(host), erin, {.blocked = true});
+  world.run_for(100ms);
+  seen.clear();
+  erin.start();
+  EXPECT_GT(count_of(seen, wire::kTypeInitiation), 0U) << "it calls";
   world.run_for(3s);
   EXPECT_EQ(count_of(seen, wire::kTypeResponse), 0U);
   world.tap = nullptr;
   world.set_path(alice, dave, {});
   EXPECT_TRUE(world.run_until([&] { return has_joined(dave); }, 60s));
+}
+
+// Its old key's peer is on the way out at alice's while the new one has no name yet, and the ring
+// wants a session with it at that very moment.
+TEST(Adversary, AKeyChangeThatOvertakesTheNewKeysProofHarmsNobody) {
+  World world(12);
+  make_trio(world);
+  Node& alice = world.node(0);
+  Node& bob = world.node(1);
+  Node& carol = world.node(2);
+  world.run_for(2h);  // a key holds for an hour at least
+  engine::StoredIdentity identity = identity_of(bob, "family");
+  const auto signer =
+      crypto::SigningKey::from_seed(*crypto::Secret<32>::from(identity.identity_seed.reveal()));
+  const auto keys = crypto::X25519KeyPair::random(world.rng());
+  const auto statement = member::sign_statement({.network = identity.network,
+                                                 .body = wire::Skey{.identity = signer.public_key(),
+                                                                    .epoch = 2,
+                                                                    .time = world.now().wall,
+                                                                    .tunnel_key = keys.public_key}},
+                                                signer);
+  bob.crash();
+  identity.tunnel_secret = *crypto::Secret<32>::from(keys.secret.reveal());
+  become(bob, "family", identity);
+  world.set_path(bob, carol, {.blocked = true});
+  bob.start();
+  static_cast<void>(halt_after_message2(world, bob, alice));
+  hand_up(alice, session_with(alice, carol), carol.endpoint(),
+          wire::StatementFrame{statement.bytes});
+  world.run_for(5s);
+  world.set_path(bob, alice, {});
+  world.set_path(bob, carol, {});
+  EXPECT_TRUE(world.run_until(
+      [&] { return alice.is_online_with("bob") && carol.is_online_with("bob"); }, 6min));
 }
 
 TEST(Adversary, FramesBeforeProofAreIgnored) {

@@ -14,18 +14,13 @@ constexpr double kNodeBurst = 20;
 
 /// What a cookie is bound to: the address, or one that stands for the member that it came through
 /// (in 100::/64, which RFC 6666 keeps free of anybody; the gate tells /64s apart).
-Endpoint origin_of(const Way& from) {
+Endpoint origin_of(const Way& from, PeerHandle ingress) {
   if (from.is_direct()) return from.endpoint();
   Ipv6 origin;
   origin.bytes[0] = std::byte{1};
-  const std::uint32_t ingress = from.is_relay() ? from.hop().value : UINT32_MAX;
   for (std::size_t i = 0; i < 4; ++i)
-    origin.bytes[4 + i] = static_cast<std::byte>(ingress >> 8 * i);
+    origin.bytes[4 + i] = static_cast<std::byte>(ingress.value >> 8 * i);
   return {origin, 1};
-}
-
-PeerHandle ingress_of(const Way& from) {
-  return from.is_relay() ? from.hop() : PeerHandle{UINT32_MAX};
 }
 
 }  // namespace
@@ -55,9 +50,10 @@ bool IngressLimit::admit(Instant now, PeerHandle ingress) {
 }
 
 Admission admit_initiation(Context& context, const Now& now, const session::Profile& profile,
-                           const TunnelKey& own, const wire::Initiation& message, const Way& from) {
-  if (!from.is_direct() && !context.ingress.admit(now.at, ingress_of(from))) return {};
-  const Endpoint origin = origin_of(from);
+                           const TunnelKey& own, const wire::Initiation& message, const Way& from,
+                           PeerHandle ingress) {
+  if (!from.is_direct() && !context.ingress.admit(now.at, ingress)) return {};
+  const Endpoint origin = origin_of(from, ingress);
   switch (context.gate.admit(now.at, origin, message.mac2, message.mac2_input)) {
     case session::HandshakeGate::Verdict::Pass:
       return {.enters = true, .answer = {}};

@@ -36,9 +36,11 @@ struct Admission {
 };
 
 /// Whether an initiation whose mac1 is right may cost a Diffie-Hellman. `own` is the key that it
-/// was addressed to. Under load what comes from an address is asked for a cookie that is bound to
-/// it, what comes through a member for one that is bound to the member.
+/// was addressed to, `ingress` the member that brought it where its way is not direct. Under load
+/// what comes from an address is asked for a cookie that is bound to it, what comes through a
+/// member for one that is bound to the member.
 Admission admit_initiation(Context& context, const Now& now, const session::Profile& profile,
-                           const TunnelKey& own, const wire::Initiation& message, const Way& from);
+                           const TunnelKey& own, const wire::Initiation& message, const Way& from,
+                           PeerHandle ingress = {});
 
 }  // namespace ipop::engine

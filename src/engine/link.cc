@@ -126,6 +126,8 @@ void Link::handle_path_response(const Now& now, const wire::PathResponse& frame)
 }
 
 void Link::handle_ping_sent(const Now& now) {
+  // An earlier one's answer is still waited for: whoever asks besides must not put that off.
+  if (pings_unanswered_ > 0 && now.at < ping_at_) return;
   ping_at_ = now.at + std::chrono::seconds(1 << pings_unanswered_);
   ping_sent_at_ = now.at;
   ++pings_unanswered_;

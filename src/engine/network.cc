@@ -195,6 +195,7 @@ void Network::handle_timeout(const Now& now) {
   for (auto& [handle, peer] : peers_) {
     const auto at = link_deadlines_.find(handle);
     if (at == link_deadlines_.end() || at->second <= now.at) peer->link->handle_timeout(now);
+    if (stranger_until(*peer) <= now.at) peer->doomed = true;
     recheck_digest(now, *peer);
     send_owed_statements(now, *peer);
     while (!peer->queue.empty() && peer->queue.front().at + Peer::kQueuedFor <= now.at) {
@@ -244,7 +245,7 @@ Instant Network::deadline() const {
   for (const auto& [handle, peer] : peers_) {
     for (const auto& [session, proof] : peer->proofs) at = std::min(at, proof.resend_at);
     at = std::min({at, peer->recheck_at, peer->relay_at, peer->outbox.deadline(), peer->direct_at,
-                   peer->wanted_until, idle_deadline(*peer)});
+                   stranger_until(*peer), peer->wanted_until, idle_deadline(*peer)});
     if (!peer->queue.empty()) at = std::min(at, peer->queue.front().at + Peer::kQueuedFor);
   }
   for (const Ping& ping : pings_) at = std::min(at, ping.next_at);

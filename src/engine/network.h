@@ -300,8 +300,9 @@ class Network {
   void note_ring_link(const Now& now, Peer& peer);
   void ring_timeouts(const Now& now);
   Instant idle_deadline(const Peer& peer) const;
-  void take_routed(const Now& now, Bytes datagram);
-  bool take_initiation(const Now& now, const wire::Initiation& message, const Way& from);
+  void take_routed(const Now& now, const wire::NodeId& hop, Bytes datagram);
+  bool take_initiation(const Now& now, const wire::Initiation& message, const Way& from,
+                       PeerHandle ingress);
   Peer* peer_of(SessionIndex session);
   void send_routed(Peer& peer, ByteVector datagram);
 
@@ -316,6 +317,7 @@ class Network {
   void accept_peer(const Now& now, Peer& peer, const member::Member& member);
   void refuse(const Now& now, Peer& peer, SessionIndex session, wire::ByeReason reason);
   void proof_timeouts(const Now& now, Peer& peer);
+  Instant stranger_until(const Peer& peer) const;
 
   // network_sync.cc
   void dispatch(const Now& now, Peer& peer, SessionIndex session, const Way& from,
@@ -370,9 +372,9 @@ class Network {
   overlay::Directory directory_;
   std::optional<overlay::Ring> ring_;  ///< while we are a member and up
   Instant ring_deadline_ = Instant::max();
-  /// Datagrams to be routed to a member, and such as were routed to us.
+  /// Datagrams to be routed to a member, and such as were routed to us, with who brought them.
   std::vector<std::pair<wire::NodeId, ByteVector>> routed_out_;
-  std::deque<ByteVector> routed_in_;
+  std::deque<std::pair<wire::NodeId, ByteVector>> routed_in_;
   overlay::Relays relays_;
   Instant relays_deadline_ = Instant::max();
   /// A way through a relay that is up, by the label under which we receive.

@@ -30,20 +30,23 @@ bool is_mac1_ours(const wire::Mac& mac, Bytes input, const session::EpochKeys& e
 }  // namespace
 
 bool Network::handle_initiation(const Now& now, const wire::Initiation& message, const Way& from) {
-  const bool ours = take_initiation(now, message, from);
+  const PeerHandle ingress = from.is_relay() ? from.hop() : PeerHandle{};
+  const bool ours = take_initiation(now, message, from, ingress);
   if (ours) pump(now);
   return ours;
 }
 
-bool Network::take_initiation(const Now& now, const wire::Initiation& message, const Way& from) {
+/// `ingress` is the member through which it came; nobody where it came directly.
+bool Network::take_initiation(const Now& now, const wire::Initiation& message, const Way& from,
+                              PeerHandle ingress) {
   if (!up_ || local_.epochs.empty() || state_ == State::Out) return false;
   const auto epoch =
       std::find_if(local_.epochs.begin(), local_.epochs.end(), [&](const session::EpochKeys& e) {
         return is_mac1_ours(message.mac1, message.mac1_input, e, local_.keys.public_key);
       });
   if (epoch == local_.epochs.end()) return false;
-  auto admission =
-      admit_initiation(*ctx_, now, session::kNativeProfile, local_.keys.public_key, message, from);
+  auto admission = admit_initiation(*ctx_, now, session::kNativeProfile, local_.keys.public_key,
+                                    message, from, ingress);
   if (admission.answer) answer_unknown(from, std::move(*admission.answer));
   if (!admission.enters) return true;
   auto received =
@@ -59,8 +62,9 @@ bool Network::take_initiation(const Now& now, const wire::Initiation& message, c
   if (epoch != local_.epochs.begin() && !is_member) return true;
   if (state_ == State::Joining && !invite_hosts_.contains(remote)) return true;
   if (!is_member && !known) {
-    const auto unproven = std::count_if(peers_.begin(), peers_.end(),
-                                        [](const auto& p) { return !p.second->proven; });
+    const auto unproven = std::count_if(peers_.begin(), peers_.end(), [](const auto& p) {
+      return !p.second->proven && !p.second->node;
+    });
     if (static_cast<std::size_t>(unproven) >= kUnprovenMax) return true;
   }
   Peer& peer = peer_for(now, remote);
@@ -289,6 +293,7 @@ void Network::note_online(const Now& now, Peer& peer) {
   } else if (peer.was_online) {
     note_no_longer_direct(peer);
     peer.routed_until = Instant::max();
+    if (peer.node && !peer.in_ring && peer.wanted_until == Instant::max()) rest(now, peer);
     log(LogLevel::Info, "lost a connection");
   }
   peer.was_online = online;

@@ -207,6 +207,12 @@ void Network::refuse(const Now& now, Peer& peer, SessionIndex session, wire::Bye
   peer.doomed = true;
 }
 
+/// Whoever called and was not heard of again, under a key that is nobody's, is forgotten then.
+Instant Network::stranger_until(const Peer& peer) const {
+  const bool waits = state_ != State::Joining && !peer.node && peer.proofs.empty() && !peer.doomed;
+  return waits ? peer.since + kProofTime : Instant::max();
+}
+
 void Network::proof_timeouts(const Now& now, Peer& peer) {
   for (auto& [session, proof] : peer.proofs) {
     if (proof.resend_at > now.at) continue;

@@ -72,7 +72,6 @@ void Network::note_relay_up(const Now& now, const overlay::Relays::Up& up) {
   ctx_->snapshot_stale = true;
   far->link->add_way(now, way);
   if (far->link->online()) return;  // the way is proven by a challenge
-  far->link->connect(now);
   far->link->handshake_now(now);
 }
 

@@ -68,7 +68,9 @@ bool Network::pump_ring(const Now& now) {
                        peer->link->send_plain(std::move(o.frame));
                      }
                    },
-                   [&](overlay::Ring::Deliver& o) { routed_in_.push_back(std::move(o.datagram)); },
+                   [&](overlay::Ring::Deliver& o) {
+                     routed_in_.emplace_back(o.hop, std::move(o.datagram));
+                   },
                    [](const overlay::Ring::Undeliverable&) {},
                    [&](const overlay::Ring::Suspect& o) {
                      if (Peer* peer = find_peer(o.node)) peer->link->suspect(now);
@@ -82,9 +84,9 @@ bool Network::pump_ring(const Now& now) {
     worked |= more;
   }
   while (!routed_in_.empty()) {
-    const ByteVector datagram = std::move(routed_in_.front());
+    const auto [hop, datagram] = std::move(routed_in_.front());
     routed_in_.pop_front();
-    take_routed(now, datagram);
+    take_routed(now, hop, datagram);
     worked = true;
   }
   return worked;
@@ -118,7 +120,7 @@ void Network::want(const Now& now, Peer& peer) {
 
 /// At every address that is known of it, and through the overlay.
 void Network::call(const Now& now, Peer& peer) {
-  if (peer.link->online()) return;
+  if (!peer.node || peer.link->online()) return;
   bool news = false;
   for (const Endpoint& e : addresses_.of(*peer.node)) {
     if (is_acceptable(e)) news |= peer.link->add_hint(e);
@@ -191,13 +193,15 @@ Instant Network::idle_deadline(const Peer& peer) const {
 
 /// What was routed to us: its source is whoever the sender claims to be, so nothing but its content
 /// counts.
-void Network::take_routed(const Now& now, Bytes datagram) {
+void Network::take_routed(const Now& now, const wire::NodeId& hop, Bytes datagram) {
   if (wire::is_data(datagram)) {
     ctx_->outputs.emplace_back(TakeIn{Way::routed(), to_vector(datagram)});
     return;
   }
   if (const auto m = wire::parse_initiation(wire::kNativeShape, datagram)) {
-    static_cast<void>(take_initiation(now, *m, Way::routed()));
+    const Peer* ingress = find_peer(hop);
+    if (ingress == nullptr) return;
+    static_cast<void>(take_initiation(now, *m, Way::routed(), ingress->handle));
   } else if (const auto r = wire::parse_response(wire::kNativeShape, datagram)) {
     if (Peer* peer = peer_of(r->receiver)) {
       static_cast<void>(peer->link->handle_response(now, *r, Way::routed()));

@@ -107,11 +107,7 @@ void Network::dispatch(const Now& now, Peer& peer, SessionIndex session, const W
           [&](const wire::Peers& f) {
             if (!accepted) return;
             for (const wire::PeerHint& hint : f.peers) {
-              if (peer.node == hint.node) {
-                note_candidates(now, peer, hint.candidates);
-              } else {
-                addresses_.note(hint.node, hint.candidates);
-              }
+              if (peer.node == hint.node) note_candidates(now, peer, hint.candidates);
             }
           },
           [](const wire::Part&) {},
@@ -335,7 +331,8 @@ void Network::refresh_membership(const Now& now) {
     if (!up_) continue;
     // Its packets have somewhere to wait. A host of our invite was called before it had a name.
     Peer& peer = peer_for(now, m.tunnel_key);
-    if (peer.node || by_node_.contains(node)) continue;
+    // Whoever stands there under another key of the member's is on its way out.
+    if (peer.node) continue;
     peer.node = node;
     by_node_[node] = peer.handle;
   }

@@ -120,6 +120,9 @@ void Relays::handle_offer(Instant now, const wire::NodeId& hop, const wire::Rela
   if (!is_member(hop) || !is_member(open.far) || open.far == hop) {
     return send(hop, wire::RelayNo{open.request, wire::RelayRefusal::Refused});
   }
+  if (!take_ask(now, hop)) {
+    return send(hop, wire::RelayNo{open.request, wire::RelayRefusal::Quota});
+  }
   if (of_far >= kAcceptedPerFar) {
     // Its ends have forgotten it, or its relay has: the newest is what they know of.
     drop_end(oldest, true);

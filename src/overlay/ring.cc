@@ -78,7 +78,9 @@ void Ring::handle_up(Instant now, const NodeId& node, const LinkQuality& quality
 }
 
 void Ring::handle_down(Instant now, const NodeId& node) {
-  if (left_ || links_.find(node) == nullptr) return;
+  const Link* link = left_ ? nullptr : links_.find(node);
+  if (link == nullptr) return;
+  if (link->held) outputs_.emplace_back(Release{node});
   drop_link(now, node, true);
   settle(now);
 }

@@ -46,6 +46,7 @@ class Ring {
   /// A datagram that was routed to us. The source is whoever the sender claims to be.
   struct Deliver {
     NodeId source;
+    NodeId hop;  ///< the link that brought it
     ByteVector datagram;
   };
   /// A datagram did not arrive, as far as anybody can tell.
@@ -129,6 +130,7 @@ class Ring {
     std::uint64_t message = 0;
     Instant until{};
     std::uint8_t uses = 0;
+    bool turn = false;  ///< the next one goes by FORWARD
   };
   struct ProbeAsk {
     RingId id;

@@ -1,3 +1,5 @@
+#include <utility>
+
 #include "overlay/ring.h"
 #include "overlay/router.h"
 
@@ -32,6 +34,9 @@ void Ring::send_datagram(Instant now, const NodeId& destination, Bytes datagram)
     Seen* seen = seen_.find(way.message);
     const Link* link = seen == nullptr ? nullptr : links_.find(seen->previous);
     if (link == nullptr || link->suspect) break;
+    // Every second one goes by FORWARD, whatever came from there last: the source of what came may
+    // be false, and then the true one must be reached all the same.
+    if (std::exchange(way.turn, !way.turn)) break;
     ++way.uses;
     send(link->node, wire::ForwardReply{way.message, wire::ReturnedDatagram{datagram}});
     return;
@@ -66,11 +71,14 @@ void Ring::handle_forward(Instant now, Link& link, const wire::Forward& frame) {
     seen_.add(now, {.message = frame.message, .previous = link.id, .find = find});
   }
   if (here) {
-    std::erase_if(return_ways_,
-                  [&](const ReturnWay& w) { return w.until <= now || w.source == frame.source; });
+    bool turn = false;
+    std::erase_if(return_ways_, [&](const ReturnWay& w) {
+      if (w.until > now && w.source == frame.source) turn = w.turn;
+      return w.until <= now || w.source == frame.source;
+    });
     if (return_ways_.size() == kReturnWaysMax) return_ways_.erase(return_ways_.begin());
-    return_ways_.push_back({frame.source, frame.message, now + SeenTable::kLife});
-    outputs_.emplace_back(Deliver{frame.source, to_vector(frame.payload)});
+    return_ways_.push_back({frame.source, frame.message, now + SeenTable::kLife, 0, turn});
+    outputs_.emplace_back(Deliver{frame.source, link.node, to_vector(frame.payload)});
     return;
   }
   route(now, frame, {}, 1);
@@ -179,14 +187,14 @@ void Ring::handle_forward_reply(Instant now, Link& link, const wire::ForwardRepl
   Seen* seen = seen_.find(frame.message);
   if (seen == nullptr || seen->next != link.id) return;
   if (datagram != nullptr) {
-    if (seen->returned == SeenTable::kReturnedMax) return;
+    if (seen->returned == SeenTable::kReturnedMax || !take_token(now, link)) return;
     ++seen->returned;
     if (!seen->own) return reply(now, *seen, frame);
     const auto sent = std::find_if(sent_.begin(), sent_.end(), [&](const SentDatagram& s) {
       return s.message == frame.message;
     });
     if (sent != sent_.end()) {
-      outputs_.emplace_back(Deliver{sent->destination, to_vector(datagram->payload)});
+      outputs_.emplace_back(Deliver{sent->destination, link.node, to_vector(datagram->payload)});
     }
     return;
   }

@@ -38,6 +38,7 @@ void Ring::update_long(Instant now) {
         if (busy++ < kBusyMax) draw(now, i);
         break;
       case Slot::State::Asked:
+        slot.state = Slot::State::Empty;
         choose(now, i);
         break;
       case Slot::State::Up:
