@@ -73,6 +73,6 @@ function(ipop_module)
     add_executable(${M_NAME}_test ${tests})
     target_link_libraries(${M_NAME}_test PRIVATE ipop_${M_NAME} GTest::gtest_main)
     gtest_discover_tests(${M_NAME}_test TEST_PREFIX "${M_NAME}/" DISCOVERY_MODE PRE_TEST
-                         PROPERTIES TIMEOUT 300 LABELS ${label})
+                         PROPERTIES TIMEOUT 900 LABELS ${label})
   endif()
 endfunction()
