@@ -67,12 +67,14 @@ function(ipop_module)
     # The simulation runs once, under the sanitizers; everything else in every build.
     if(M_NAME MATCHES "^(sim|ring_sim)$")
       set(label simulation)
+      set(timeout 900)  # a thousand members under the sanitizers
     else()
       set(label unit)
+      set(timeout 300)
     endif()
     add_executable(${M_NAME}_test ${tests})
     target_link_libraries(${M_NAME}_test PRIVATE ipop_${M_NAME} GTest::gtest_main)
     gtest_discover_tests(${M_NAME}_test TEST_PREFIX "${M_NAME}/" DISCOVERY_MODE PRE_TEST
-                         PROPERTIES TIMEOUT 900 LABELS ${label})
+                         PROPERTIES TIMEOUT ${timeout} LABELS ${label})
   endif()
 endfunction()

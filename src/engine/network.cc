@@ -244,7 +244,7 @@ Instant Network::deadline() const {
   for (const auto& [handle, deadline] : link_deadlines_) at = std::min(at, deadline);
   for (const auto& [handle, peer] : peers_) {
     for (const auto& [session, proof] : peer->proofs) at = std::min(at, proof.resend_at);
-    at = std::min({at, peer->recheck_at, peer->relay_at, peer->outbox.deadline(), peer->direct_at,
+    at = std::min({at, peer->recheck_at, peer->relay_at, peer->outbox.deadline(),
                    stranger_until(*peer), peer->wanted_until, idle_deadline(*peer)});
     if (!peer->queue.empty()) at = std::min(at, peer->queue.front().at + Peer::kQueuedFor);
   }

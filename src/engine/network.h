@@ -275,7 +275,7 @@ class Network {
   void note_session(const Now& now, Peer& peer);
   static bool is_reached(const Peer& peer);
   void seek_relay(Peer& peer, Instant at);
-  void rest_relay(const Now& now, Peer& peer);
+  void rest_relay(Peer& peer);
   void relay_timeouts(const Now& now);
   std::vector<wire::NodeId> relay_candidates(const wire::NodeId& far) const;
   std::optional<std::string> relay_of(const Peer& peer) const;

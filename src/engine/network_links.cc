@@ -276,10 +276,10 @@ void Network::note_online(const Now& now, Peer& peer) {
     note_direct(now, peer);
     if (!peer.was_online) {
       peer.online_since = now.at;
-      peer.direct_pause = {};
       peer.called = false;
       peer.link->connect(now);  // both ends want it: either rekeys in time
       send_own_candidates(peer);
+      seek_direct(now, peer);
       log(LogLevel::Info, "connected to " + peer.link->way()->to_string());
     }
     if (is_reached(peer)) {
@@ -288,7 +288,6 @@ void Network::note_online(const Now& now, Peer& peer) {
       peer.routed_until = now.at + Peer::kQueuedFor;
       peer.routed_left = Peer::kQueuedPacketsMax;
     }
-    if (peer.direct_at == Instant::max()) seek_direct(now, peer);
     flush_queue(now, peer);
   } else if (peer.was_online) {
     note_no_longer_direct(peer);
@@ -333,10 +332,12 @@ void Network::note_candidates(const Now& now, Peer& peer, const std::vector<Endp
     if (is_acceptable(e)) peer.candidates.push_back(e);
   }
   if (peer.node) addresses_.note(*peer.node, peer.candidates);
-  if (peer.link->endpoint()) {
-    for (const Endpoint& e : peer.candidates) peer.link->add_hint(e);
-  } else {
-    seek_direct(now, peer);
+  for (const Endpoint& e : peer.candidates) {
+    if (peer.link->endpoint()) {
+      peer.link->add_hint(e);
+    } else {
+      peer.link->add_way(now, e);
+    }
   }
 }
 

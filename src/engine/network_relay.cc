@@ -126,7 +126,7 @@ void Network::note_session(const Now& now, Peer& peer) {
   } else {
     relays_.handle_down(now.at, *peer.node);
   }
-  if (direct) rest_relay(now, peer);
+  if (direct) rest_relay(peer);
   if (reached) {
     peer.relay_at = Instant::max();
   } else if (online) {
@@ -167,9 +167,9 @@ void Network::seek_relay(Peer& peer, Instant at) {
 }
 
 /// It is reached directly, or not called any more.
-void Network::rest_relay(const Now& now, Peer& peer) {
+void Network::rest_relay(Peer& peer) {
   peer.relay_at = Instant::max();
-  if (std::exchange(peer.relay_wanted, false)) relays_.unwant(now.at, *peer.node);
+  if (std::exchange(peer.relay_wanted, false)) relays_.unwant(*peer.node);
 }
 
 void Network::relay_timeouts(const Now& now) {

@@ -18,8 +18,6 @@ constexpr Duration kIdleRelayed = std::chrono::minutes(5);
 /// How long a member is called by its addresses alone. A direct handshake over half the world takes
 /// 300 ms.
 constexpr Duration kRelayAfter = std::chrono::seconds(2);
-constexpr Duration kDirectAgainMin = std::chrono::seconds(5);
-constexpr Duration kDirectAgainMax = std::chrono::minutes(5);
 
 }  // namespace
 
@@ -137,21 +135,16 @@ void Network::call(const Now& now, Peer& peer) {
 void Network::rest(const Now& now, Peer& peer) {
   peer.called = false;
   peer.link->stop_connecting(now);
-  rest_relay(now, peer);
+  rest_relay(peer);
 }
 
-/// While others carry for us, its addresses are tried again, ever more seldom.
+/// Others carry for us: every address that is known of it is tried, and by nat::PathSet again and
+/// again.
 void Network::seek_direct(const Now& now, Peer& peer) {
-  peer.direct_at = Instant::max();
-  if (!peer.node || !peer.link->online() || peer.link->endpoint()) {
-    peer.direct_pause = {};
-    return;
-  }
+  if (!peer.node || peer.link->endpoint()) return;
   for (const Endpoint& e : addresses_.of(*peer.node)) {
     if (is_acceptable(e)) peer.link->add_way(now, e);
   }
-  peer.direct_pause = std::clamp(2 * peer.direct_pause, kDirectAgainMin, kDirectAgainMax);
-  peer.direct_at = now.at + peer.direct_pause;
 }
 
 /// A session that carries frames from us to the peer and back is a link of the ring. One that is
@@ -176,7 +169,6 @@ void Network::ring_timeouts(const Now& now) {
       peer->wanted_until = Instant::max();
       if (!peer->in_ring && !peer->link->online()) rest(now, *peer);
     }
-    if (peer->direct_at <= now.at) seek_direct(now, *peer);
     if (idle_deadline(*peer) <= now.at) {
       peer->link->send(wire::Bye{wire::ByeReason::Idle});
       peer->link->reset(now);

@@ -44,13 +44,11 @@ struct Peer {
   bool called = false;          ///< a call to it goes on
   bool in_ring = false;         ///< the ring wants a session with it
   Instant wanted_until = Instant::max();  ///< somebody here wants to talk to it; max: nobody
-  Instant direct_at = Instant::max();     ///< when to try its addresses again; max: it is direct
-  Duration direct_pause{};
-  Instant relay_at = Instant::max();  ///< when to look for a relay, or to look again
-  bool relay_wanted = false;          ///< one is sought, or in use
-  bool doomed = false;                ///< to be removed when the present event is dealt with
-  std::vector<Endpoint> candidates;   ///< the peer's own, as it named them
-  Instant since{};                    ///< when this object was made
+  Instant relay_at = Instant::max();      ///< when to look for a relay, or to look again
+  bool relay_wanted = false;              ///< one is sought, or in use
+  bool doomed = false;                    ///< to be removed when the present event is dealt with
+  std::vector<Endpoint> candidates;       ///< the peer's own, as it named them
+  Instant since{};                        ///< when this object was made
   std::map<SessionIndex, PairProof> proofs;
   wire::PartAssembler parts;
   std::uint16_t mtu = 0;                ///< largest inner packet on the present path; 0: not known

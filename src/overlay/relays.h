@@ -110,7 +110,7 @@ class Relays {
   /// these change.
   void want(Instant now, const wire::NodeId& far, std::vector<wire::NodeId> candidates);
   /// No longer. What is up stays until it was idle for long.
-  void unwant(Instant now, const wire::NodeId& far);
+  void unwant(const wire::NodeId& far);
   /// What went out on it was not answered: gives it up for another one.
   void handle_lost(Instant now, const wire::NodeId& hop, RelayLabel outgoing);
   /// The peer is not reached by what is up: the same for all that is up for a while.

@@ -38,8 +38,7 @@ void Relays::want(Instant now, const wire::NodeId& far, std::vector<wire::NodeId
   fulfil(now, far, wish);
 }
 
-void Relays::unwant(Instant now, const wire::NodeId& far) {
-  static_cast<void>(now);
+void Relays::unwant(const wire::NodeId& far) {
   if (wishes_.erase(far) == 0) return;
   for (auto it = ends_.begin(); it != ends_.end();) {
     const End& end = it->second;

@@ -244,7 +244,7 @@ TEST(Relays, AnIdleCircuitCloses) {
   Star p;
   p.at(kA).want(p.now, kB, {kR});
   p.run_for(1s);
-  p.at(kA).unwant(p.now, kB);
+  p.at(kA).unwant(kB);
   for (int minute = 0; minute < 10; ++minute) {
     p.run_for(1min);
     for (const auto& [id, c] : p.at(kR).circuits()) p.at(kR).note_used(id, p.now);

@@ -111,7 +111,7 @@ void Ring::handle_frame(Instant now, const NodeId& from, const wire::Frame& fram
     handle_probe_request(now, *link, *f);
   }
   if (const auto* f = std::get_if<wire::ProbeResult>(&frame)) handle_probe_result(now, *link, *f);
-  if (const auto* f = std::get_if<wire::Merge>(&frame)) handle_merge(now, *link, *f);
+  if (const auto* f = std::get_if<wire::Merge>(&frame)) handle_merge(now, *f);
   settle(now);
 }
 

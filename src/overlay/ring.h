@@ -211,7 +211,7 @@ class Ring {
   void handle_gone(Instant now, Link& link, const wire::Gone& frame);
   void handle_probe_request(Instant now, Link& link, const wire::ProbeRequest& frame);
   void handle_probe_result(Instant now, Link& link, const wire::ProbeResult& frame);
-  void handle_merge(Instant now, Link& link, const wire::Merge& frame);
+  void handle_merge(Instant now, const wire::Merge& frame);
   void suspect_split(Instant now, const Link& link);
   void spread_merge(Instant now, std::uint64_t epoch, const NodeId& witness);
   void probe_split(Instant now);

@@ -62,7 +62,7 @@ void Ring::update_near(Instant now) {
   near_at_ = calls_.next(now);
   for (Link& link : links_) {
     const bool wanted = std::binary_search(plan.near.begin(), plan.near.end(), link.node);
-    // A link is dropped only after its replacement is up (reference: I4).
+    // A link is dropped only after its replacement is up.
     if (!wanted && !negotiating && (link.near == NearState::Up || link.near == NearState::Asked)) {
       displace(now, link);
     }

@@ -125,7 +125,7 @@ bool Ring::take_hints(Instant now, const NodeId& node, const std::vector<NodeId>
 }
 
 /// Looks up our own two neighbours, in both directions: a look-up of the id itself would not see a
-/// gap on the other side (reference, section 1.3).
+/// gap on the other side.
 void Ring::self_check(Instant now, const Link* via, Purpose purpose, std::uint64_t context) {
   if (links_.empty()) return;
   if (purpose == Purpose::Check) {
@@ -283,8 +283,7 @@ void Ring::spread_merge(Instant now, std::uint64_t epoch, const NodeId& witness)
   }
 }
 
-void Ring::handle_merge(Instant now, Link& link, const wire::Merge& frame) {
-  static_cast<void>(link);
+void Ring::handle_merge(Instant now, const wire::Merge& frame) {
   if (frame.epoch == 0 || frame.witness == self_ || now < merge_quiet_until_ ||
       !directory_->contains(frame.witness)) {
     return;
