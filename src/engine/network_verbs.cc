@@ -7,6 +7,7 @@
 #include "engine/network.h"
 #include "engine/text.h"
 #include "member/invite.h"
+#include "nat/public_address.h"
 
 namespace ipop::engine {
 namespace {
@@ -26,14 +27,10 @@ CommandError chain_too_long() {
 
 /// Best first: public addresses before private ones, as a stranger would reach them.
 void order_for_strangers(std::vector<Endpoint>& endpoints) {
-  const auto is_private = [](const Endpoint& e) {
-    if (e.address.is_v6()) return (e.address.v6().bytes[0] & std::byte{0xfe}) == std::byte{0xfc};
-    const std::uint32_t v = e.address.v4().value;
-    return v >> 24U == 10 || v >> 20U == 0xac1 || v >> 16U == 0xc0a8 || v >> 22U == 0x191;
-  };
+  const auto is_public = [](const Endpoint& e) { return nat::is_public(e.address); };
   std::vector<Endpoint> ordered;
-  std::ranges::copy_if(endpoints, std::back_inserter(ordered), std::not_fn(is_private));
-  std::ranges::copy_if(endpoints, std::back_inserter(ordered), is_private);
+  std::ranges::copy_if(endpoints, std::back_inserter(ordered), is_public);
+  std::ranges::copy_if(endpoints, std::back_inserter(ordered), std::not_fn(is_public));
   endpoints = std::move(ordered);
 }
 

@@ -4,6 +4,7 @@
 
 #include "base/check.h"
 #include "crypto/blake2s.h"
+#include "nat/public_address.h"
 #include "wire/candidate.h"
 
 namespace ipop::nat {
@@ -12,24 +13,10 @@ namespace {
 constexpr std::uint16_t kNatPmpNetworkFailure = 3;
 constexpr std::uint16_t kNatPmpOutOfResources = 4;
 
-/// RFC 1918, 6598 (shared), 1122 (this network, loopback, reserved), 3927 (link-local). The
-/// blocks for documentation and benchmarks stay: nothing private is behind them.
-constexpr Prefix4 kNobodysV4[] = {
-    {Ipv4{0x00000000}, 8},  {Ipv4{0x0a000000}, 8},  {Ipv4{0x64400000}, 10}, {Ipv4{0x7f000000}, 8},
-    {Ipv4{0xa9fe0000}, 16}, {Ipv4{0xac100000}, 12}, {Ipv4{0xc0a80000}, 16}, {Ipv4{0xf0000000}, 4}};
-
-/// Whether a stranger could send there.
-bool is_public(const Endpoint& endpoint) {
-  const IpAddress& a = endpoint.address;
-  if (!wire::is_candidate(endpoint) || a.is_loopback() || a.is_link_local()) return false;
-  if (a.is_v6()) return (a.v6().bytes[0] & std::byte{0xfe}) != std::byte{0xfc};  // RFC 4193
-  return std::ranges::none_of(kNobodysV4, [&](const Prefix4& p) { return p.contains(a.v4()); });
-}
-
 /// An IPv4 mapping to our own address is none; an IPv6 firewall opens just that.
 bool is_usable(const Endpoint& external, const IpAddress& local) {
-  return is_public(external) && external.address.is_v6() == local.is_v6() &&
-         (local.is_v6() || external.address != local);
+  return wire::is_candidate(external) && is_public(external.address) &&
+         external.address.is_v6() == local.is_v6() && (local.is_v6() || external.address != local);
 }
 
 /// A link-local IPv6 gateway needs a zone, which an Endpoint does not have.
@@ -165,6 +152,19 @@ std::vector<Endpoint> PortMapper::mapped() const {
   std::vector<Endpoint> out;
   for (const Leg& leg : legs_) {
     if (leg.mapping) out.push_back(leg.mapping->external);
+  }
+  return out;
+}
+
+std::vector<PortMapper::GatewayState> PortMapper::gateways() const {
+  std::vector<GatewayState> out;
+  for (const Leg& leg : legs_) {
+    GatewayState state{.gateway = leg.gateway.gateway, .asking = leg.step != Step::Resting};
+    if (leg.mapping) {
+      state.external = leg.mapping->external;
+      state.protocol = leg.nat_pmp ? Protocol::NatPmp : Protocol::Pcp;
+    }
+    out.push_back(state);
   }
   return out;
 }

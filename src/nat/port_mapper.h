@@ -105,6 +105,14 @@ class PortMapper {
 
   /// The mappings that hold now.
   std::vector<Endpoint> mapped() const;
+  enum class Protocol : std::uint8_t { Pcp, NatPmp };
+  struct GatewayState {
+    IpAddress gateway;
+    bool asking = false;                ///< an answer is waited for
+    Protocol protocol = Protocol::Pcp;  ///< by which `external` was mapped
+    std::optional<Endpoint> external;
+  };
+  std::vector<GatewayState> gateways() const;
   std::uint64_t ignored() const { return ignored_; }
 
  private:
