@@ -38,7 +38,7 @@ void Node::crash() {
 void Node::start() {
   engine_ =
       std::make_unique<engine::Engine>(rng_, log_, engine::Engine::Options{.port = endpoint_.port});
-  engine_->handle_local_addresses(now(), {endpoint_.address});
+  engine_->handle_local_network(now(), {{endpoint_.address}, {}});
   drain();
   const auto disk = disk_;
   for (const auto& [name, files] : disk) {
@@ -59,7 +59,7 @@ void Node::start() {
 
 void Node::move_to(const Endpoint& endpoint) {
   endpoint_ = endpoint;
-  engine_->handle_local_addresses(now(), {endpoint.address});
+  engine_->handle_local_network(now(), {{endpoint.address}, {}});
   drain();
 }
 

@@ -13,7 +13,7 @@ _ipop_ask() {
 
 _ipop() {
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
-    local verbs="create invite join leave up down networks status ping kick admin device version"
+    local verbs="create invite join leave up down networks status ping kick admin device netcheck version"
     local verb="" action="" socket="" word i
     COMPREPLY=()
 

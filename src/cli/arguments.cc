@@ -67,6 +67,7 @@ class Grammar {
   CLI::App* device_add = part(device, "add", "Make a device's WireGuard configuration");
   CLI::App* device_list = part(device, "list", "List the devices of a network");
   CLI::App* device_show = part(device, "show", "Show a device's configuration, without its key");
+  CLI::App* netcheck = verb("netcheck", "Show how this computer is seen from outside its NAT");
   CLI::App* version = verb("version", "Print the versions of ipop and ipopd");
 
  private:
@@ -245,6 +246,7 @@ std::expected<control::Request, std::string> request_of(Grammar& grammar) {
   if (*grammar.down) return control::DownRequest{.network = network};
   if (*grammar.networks) return control::NetworksRequest{};
   if (*grammar.status) return control::StatusRequest{.network = network};
+  if (*grammar.netcheck) return control::NetcheckRequest{};
   if (*grammar.version) return control::VersionRequest{};
   if (*grammar.device) {
     return device_request(raw, *grammar.device_add    ? control::DeviceAction::Add

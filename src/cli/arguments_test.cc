@@ -81,6 +81,7 @@ TEST(Arguments, Requests) {
       {"device list family", DeviceRequest{.network = "family"}},
       {"device show phone", DeviceRequest{.action = DeviceAction::Show, .name = "phone"}},
       {"admin add remove", AdminRequest{.action = AdminAction::Add, .member = "remove"}},
+      {"netcheck", NetcheckRequest{}},
       {"version", VersionRequest{}},
   };
   for (const Good& one : cases) {

@@ -4,12 +4,15 @@
 
 #include <algorithm>
 #include <array>
-#include <string_view>
 #include <utility>
 
 #include "base/check.h"
 
 namespace ipop::cli {
+
+std::string line(std::string_view label, std::string_view text) {
+  return fmt::format("{:<10}{}\n", label, text);
+}
 
 std::string bytes_text(std::uint64_t bytes) {
   constexpr std::array<std::string_view, 6> kUnits{"KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};

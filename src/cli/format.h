@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/time.h"
@@ -10,6 +11,8 @@
 /// Figures and tables for people.
 namespace ipop::cli {
 
+/// "label     text" and the end of the line, aligned.
+std::string line(std::string_view label, std::string_view text);
 /// "12 B", "3.4 MiB".
 std::string bytes_text(std::uint64_t bytes);
 /// "0.21 ms", "12.3 ms", "312 ms".

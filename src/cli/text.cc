@@ -14,11 +14,6 @@ namespace {
 
 using namespace control;  // NOLINT(google-build-using-namespace): its structs are all this is about
 
-/// "label     text", aligned.
-std::string line(std::string_view label, std::string_view text) {
-  return fmt::format("{:<10}{}\n", label, text);
-}
-
 std::string address_text(const std::optional<Ipv4>& address) {
   return address ? address->to_string() : "no address yet";
 }

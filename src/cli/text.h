@@ -24,6 +24,7 @@ std::string text_of(const control::KickReply& reply, UnixTime now);
 std::string text_of(const control::AdminReply& reply);
 /// On a terminal: with the QR code that WireGuard's apps read, where it fits `columns`.
 std::string text_of(const control::DeviceReply& reply, int columns);
+std::string text_of(const control::NetcheckReply& reply);
 std::string text_of(const control::VersionReply& reply);
 
 /// One line for each; `member` is what the user called the one that is pinged.

@@ -254,5 +254,31 @@ Make a new one: ipop invite family
             "No invite was open.\n");
 }
 
+TEST(Text, NetcheckNamesTheNatAndWhatForwards) {
+  control::NetcheckReply reply{.port = 41820};
+  reply.ipv4 = {.mapping = control::NatMapping::AddressAndPortDependent,
+                .ports = control::NatPorts::Sequential,
+                .seen = {*Endpoint::parse("203.0.113.7:5")},
+                .addresses = {"192.168.1.2"}};
+  reply.gateways = {{"192.168.1.1", control::GatewayProtocol::None, {}}};
+  reply.stun = {{*Endpoint::parse("198.51.100.1:3478"), {}}};
+  reply.health = {{"hard_nat", "a hard one", "forward it"}};
+  EXPECT_EQ(text_of(reply),
+            "port      udp 41820\n"
+            "IPv4      192.168.1.2\n"
+            "          NAT with address- and port-dependent mapping (symmetric)\n"
+            "          filtering not known, ports counted up\n"
+            "          seen as 203.0.113.7:5\n"
+            "IPv6      no address\n"
+            "router    192.168.1.1: forwards nothing (no PCP, no NAT-PMP)\n"
+            "stun      198.51.100.1:3478: no answer\n"
+            "\n! a hard one\n  forward it\n");
+  reply.gateways = {
+      {"192.168.1.1", control::GatewayProtocol::Pcp, Endpoint::parse("203.0.113.7:9")}};
+  EXPECT_NE(text_of(reply).find("192.168.1.1: forwards 203.0.113.7:9 (PCP)"), std::string::npos);
+  reply.port_mapping = false;
+  EXPECT_NE(text_of(reply).find("not asked"), std::string::npos);
+}
+
 }  // namespace
 }  // namespace ipop::cli

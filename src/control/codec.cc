@@ -19,8 +19,8 @@ using Json = nlohmann::ordered_json;
 // ---- words -------------------------------------------------------------------------------------
 
 constexpr std::array<std::string_view, std::variant_size_v<Request>> kVerbs{
-    "create", "invite", "join", "leave", "up",     "down",   "networks",
-    "status", "ping",   "kick", "admin", "device", "version"};
+    "create", "invite", "join", "leave", "up",     "down",     "networks",
+    "status", "ping",   "kick", "admin", "device", "netcheck", "version"};
 constexpr std::array<std::string_view, std::variant_size_v<Event>> kEventKinds{
     "calling", "found", "waiting", "answer", "lost"};
 
@@ -29,10 +29,20 @@ constexpr std::array<std::string_view, 2> kActions{"add", "remove"};
 constexpr std::array<std::string_view, 3> kDeviceActions{"add", "list", "show"};
 constexpr std::array<std::string_view, 3> kPathKinds{"none", "direct", "relay"};
 constexpr std::array<std::string_view, 2> kStates{"up", "down"};
+constexpr std::array<std::string_view, 5> kMappings{
+    "unknown", "none", "endpoint_independent", "address_dependent", "address_and_port_dependent"};
+constexpr std::array<std::string_view, 4> kFilterings{
+    "unknown", "endpoint_independent", "address_dependent", "address_and_port_dependent"};
+constexpr std::array<std::string_view, 4> kPorts{"unknown", "preserved", "changed", "sequential"};
+constexpr std::array<std::string_view, 4> kProtocols{"none", "asking", "pcp", "nat_pmp"};
 constexpr std::span<const std::string_view> words(AdminAction) { return kActions; }
 constexpr std::span<const std::string_view> words(DeviceAction) { return kDeviceActions; }
 constexpr std::span<const std::string_view> words(PathKind) { return kPathKinds; }
 constexpr std::span<const std::string_view> words(NetworkState) { return kStates; }
+constexpr std::span<const std::string_view> words(NatMapping) { return kMappings; }
+constexpr std::span<const std::string_view> words(NatFiltering) { return kFilterings; }
+constexpr std::span<const std::string_view> words(NatPorts) { return kPorts; }
+constexpr std::span<const std::string_view> words(GatewayProtocol) { return kProtocols; }
 
 template <class T>
 concept Worded = requires(T t) { words(t); };

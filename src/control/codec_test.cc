@@ -100,6 +100,7 @@ std::vector<Request> sample_requests() {
                     .endpoint = Endpoint::parse("203.0.113.7:41820"),
                     .psk = false},
       DeviceRequest{.action = DeviceAction::Show, .name = "phone"},
+      NetcheckRequest{},
       VersionRequest{},
   };
 }
@@ -156,6 +157,20 @@ std::vector<Reply> sample_replies() {
                                .hosted_here = true,
                                .endpoint = Endpoint::parse("203.0.113.7:5"),
                                .last_handshake = std::chrono::seconds(3)}}},
+      NetcheckReply{
+          .port = 41820,
+          .ipv4 = {.mapping = NatMapping::AddressAndPortDependent,
+                   .filtering = NatFiltering::AddressDependent,
+                   .ports = NatPorts::Sequential,
+                   .external = Endpoint::parse("203.0.113.7:5"),
+                   .seen = {*Endpoint::parse("203.0.113.7:5")},
+                   .addresses = {"192.168.1.2"}},
+          .port_mapping = false,
+          .gateways = {{"192.168.1.1", GatewayProtocol::NatPmp, Endpoint::parse("203.0.113.7:9")},
+                       {"10.0.0.1", GatewayProtocol::None, {}}},
+          .stun = {{*Endpoint::parse("198.51.100.1:3478"), {}}},
+          .health = {{"hard_nat", "m", "n"}}},
+      NetcheckReply{},
       VersionReply{.daemon = "0.1.0", .client = "0.1.0"},
       VersionReply{},
   };

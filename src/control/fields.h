@@ -83,6 +83,8 @@ void fields(V& v, Ref<V, DeviceRequest> r) {
   v.defaulted("psk", r.psk);
 }
 template <class V>
+void fields(V&, Ref<V, NetcheckRequest>) {}
+template <class V>
 void fields(V&, Ref<V, VersionRequest>) {}
 
 // ---- parts ----
@@ -265,6 +267,36 @@ void fields(V& v, Ref<V, DeviceReply> r) {
   v.defaulted("config", r.config);
   v.defaulted("has_private_key", r.has_private_key);
   v.defaulted("devices", r.devices);
+}
+template <class V>
+void fields(V& v, Ref<V, NatStatus> r) {
+  v.required("mapping", r.mapping);
+  v.required("filtering", r.filtering);
+  v.required("ports", r.ports);
+  v.defaulted("external", r.external);
+  v.required("seen", r.seen);
+  v.required("addresses", r.addresses);
+}
+template <class V>
+void fields(V& v, Ref<V, GatewayStatus> r) {
+  v.required("address", r.address);
+  v.required("protocol", r.protocol);
+  v.defaulted("external", r.external);
+}
+template <class V>
+void fields(V& v, Ref<V, StunStatus> r) {
+  v.required("server", r.server);
+  v.defaulted("seen", r.seen);
+}
+template <class V>
+void fields(V& v, Ref<V, NetcheckReply> r) {
+  v.required("port", r.port);
+  v.required("ipv4", r.ipv4);
+  v.required("ipv6", r.ipv6);
+  v.required("port_mapping", r.port_mapping);
+  v.required("gateways", r.gateways);
+  v.required("stun", r.stun);
+  v.required("health", r.health);
 }
 template <class V>
 void fields(V& v, Ref<V, VersionReply> r) {

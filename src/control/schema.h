@@ -10,6 +10,7 @@
 #include "base/address.h"
 #include "base/time.h"
 #include "control/error.h"
+#include "control/netcheck.h"
 
 /// What the command line (and the web page) and the daemon say to each other. docs/control.md has
 /// the JSON of each; codec.h turns one into the other. A field that may be absent is an optional,
@@ -103,7 +104,7 @@ struct VersionRequest {
 
 using Request = std::variant<CreateRequest, InviteRequest, JoinRequest, LeaveRequest, UpRequest,
                              DownRequest, NetworksRequest, StatusRequest, PingRequest, KickRequest,
-                             AdminRequest, DeviceRequest, VersionRequest>;
+                             AdminRequest, DeviceRequest, NetcheckRequest, VersionRequest>;
 
 // ---- what replies are made of ------------------------------------------------------------------
 
@@ -312,15 +313,25 @@ struct DeviceReply {
   std::vector<DeviceStatus> devices;  ///< list
   friend bool operator==(const DeviceReply&, const DeviceReply&) = default;
 };
+struct NetcheckReply {
+  std::uint16_t port = 0;  ///< outer UDP port of this computer
+  NatStatus ipv4;
+  NatStatus ipv6;
+  bool port_mapping = true;  ///< gateways are asked
+  std::vector<GatewayStatus> gateways;
+  std::vector<StunStatus> stun;  ///< servers asked in the last round
+  std::vector<Health> health;    ///< what stands in the way of direct paths
+  friend bool operator==(const NetcheckReply&, const NetcheckReply&) = default;
+};
 struct VersionReply {
   std::optional<std::string> daemon;  ///< "0.1.0"; absent = it could not be asked
   std::string client;                 ///< the daemon leaves it empty
   friend bool operator==(const VersionReply&, const VersionReply&) = default;
 };
 
-using Reply =
-    std::variant<CreateReply, InviteReply, JoinReply, LeaveReply, UpReply, DownReply, NetworksReply,
-                 StatusReply, PingReply, KickReply, AdminReply, DeviceReply, VersionReply>;
+using Reply = std::variant<CreateReply, InviteReply, JoinReply, LeaveReply, UpReply, DownReply,
+                           NetworksReply, StatusReply, PingReply, KickReply, AdminReply,
+                           DeviceReply, NetcheckReply, VersionReply>;
 static_assert(std::variant_size_v<Request> == std::variant_size_v<Reply>);
 
 // ---- events ------------------------------------------------------------------------------------

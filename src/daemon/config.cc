@@ -19,6 +19,8 @@
 #include <vector>
 
 #include "dataplane/keypair.h"
+#include "nat/stun_client.h"
+#include "wire/candidate.h"
 
 namespace ipop::daemon {
 namespace {
@@ -52,7 +54,8 @@ std::unexpected<std::string> at(std::string_view source, std::size_t line, std::
 /// both are refused before it sees them.
 ///
 /// The library looks ahead from a bare word to the next space or comma, also over quotes; so that
-/// both agree on what is quoted, a quote must follow one of these, or the line's `=`.
+/// both agree on what is quoted, a quote must follow one of these, the line's `=`, or the bracket
+/// of a list behind it.
 class Screen {
  public:
   Outcome run(std::string_view toml, std::string_view source) {
@@ -105,7 +108,8 @@ class Screen {
     } else if (byte >= 0x7f || (byte < 0x20 && c != '\t' && c != '\r')) {
       return "a character that belongs in quotes, or is not visible";
     }
-    quote_may_follow_ = c == ' ' || c == '\t' || c == ',' || (c == '=' && !seen_equals_);
+    quote_may_follow_ = c == ' ' || c == '\t' || c == ',' || (c == '=' && !seen_equals_) ||
+                        (c == '[' && seen_equals_);
     seen_equals_ = seen_equals_ || c == '=';
     return {};
   }
@@ -182,6 +186,26 @@ std::string_view set_relay_limit(const toml::node& value, DaemonConfig& config) 
   return {};
 }
 
+std::string_view set_stun(const toml::node& value, DaemonConfig& config) {
+  constexpr std::string_view kWanted =
+      "a list of at most 16 addresses with their ports, [\"203.0.113.10:3478\"]";
+  const toml::array* servers = value.as_array();
+  if (servers == nullptr || servers->size() > nat::StunClient::kServersMax) return kWanted;
+  config.nat.stun.clear();
+  for (const toml::node& server : *servers) {
+    const auto endpoint = Endpoint::parse(server.value_exact<std::string>().value_or(""));
+    if (!endpoint || !wire::is_candidate(*endpoint)) return kWanted;
+    config.nat.stun.push_back(*endpoint);
+  }
+  return {};
+}
+
+constexpr std::array kNatKeys{
+    Key{"stun", set_stun},
+    Key{"port_mapping",
+        [](const toml::node& v, DaemonConfig& c) { return set_bool(v, c.nat.port_mapping); }},
+};
+
 constexpr std::array kRelayKeys{
     Key{"enabled",
         [](const toml::node& v, DaemonConfig& c) { return set_bool(v, c.relay.enabled); }},
@@ -206,6 +230,7 @@ constexpr std::array kKeys{
     Key{"udp_group",
         [](const toml::node& v, DaemonConfig& c) { return set_bool(v, c.offloads.udp_group); }},
     Key{"relay", nullptr, kRelayKeys},
+    Key{"nat", nullptr, kNatKeys},
 };
 
 /// Levenshtein distance: insertions, deletions and replacements.
@@ -251,10 +276,11 @@ Outcome read_table(const toml::table& table, std::span<const Key> keys, std::str
       if (!inside) return inside;
       continue;
     }
-    const std::string_view wanted =
-        known->inside.empty() ? known->set(value, config) : "a table of its own, [relay]";
+    const std::string wanted = known->inside.empty()
+                                   ? std::string(known->set(value, config))
+                                   : "a table of its own, [" + std::string(known->name) + "]";
     if (!wanted.empty()) {
-      return at(source, value.source(), std::string(key.str()) + " must be " + std::string(wanted));
+      return at(source, value.source(), std::string(key.str()) + " must be " + wanted);
     }
   }
   return {};

@@ -6,7 +6,9 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
+#include "base/address.h"
 #include "base/log.h"
 
 namespace ipop::daemon {
@@ -48,6 +50,14 @@ struct DaemonConfig {
 
     friend bool operator==(const Relay&, const Relay&) = default;
   } relay{};
+
+  /// How it finds out where it is seen from outside; members tell besides.
+  struct Nat {
+    std::vector<Endpoint> stun{};  ///< servers to ask while no member tells
+    bool port_mapping = true;      ///< ask the router to forward our port (PCP, NAT-PMP)
+
+    friend bool operator==(const Nat&, const Nat&) = default;
+  } nat{};
 
   friend bool operator==(const DaemonConfig&, const DaemonConfig&) = default;
 };

@@ -33,6 +33,9 @@ crypto = "openssl"
 [relay]
 enabled = false
 limit = 5
+[nat]
+stun = ["203.0.113.10:3478", "[2001:db8::1]:3478"]
+port_mapping = false
 )",
                                    "f", config);
   ASSERT_TRUE(outcome) << outcome.error();
@@ -43,7 +46,10 @@ limit = 5
                                   .interface = "vpn0",
                                   .dns = false,
                                   .crypto = CryptoChoice::Openssl,
-                                  .relay = {.enabled = false, .limit_mbits = 5}}));
+                                  .relay = {.enabled = false, .limit_mbits = 5},
+                                  .nat = {.stun = {*Endpoint::parse("203.0.113.10:3478"),
+                                                   *Endpoint::parse("[2001:db8::1]:3478")},
+                                          .port_mapping = false}}));
 }
 
 TEST(Config, TheExampleThatShipsSetsNothingThatIsNotDefault) {

@@ -135,7 +135,10 @@ Daemon::Daemon(const DaemonConfig& config, os::StderrLogger& log, Parts parts)
                .workers = static_cast<dataplane::SenderId>(packets_->count()),
                .backends = parts.backends,
                .relay = {.enabled = config.relay.enabled,
-                         .limit = std::uint64_t{config.relay.limit_mbits} * 1'000'000}}) {
+                         .limit = std::uint64_t{config.relay.limit_mbits} * 1'000'000},
+               .nat = {.stun_servers = config.nat.stun,
+                       .port_mapping = config.nat.port_mapping,
+                       .mapping_key = store_.mapping_key(rng_)}}) {
   static_cast<void>(poller_.add(signals_.fd(), Token::Signals, os::Interest::Read));
   static_cast<void>(poller_.add(watch_.fd(), Token::Watch, os::Interest::Read));
   static_cast<void>(poller_.add(control_.fd(), Token::Control, os::Interest::Read));
@@ -253,7 +256,7 @@ void Daemon::watch_clocks(const Now& now) {
 }
 
 void Daemon::update_addresses() {
-  engine_.handle_local_addresses(os::now(), interfaces_.local_addresses());
+  engine_.handle_local_network(os::now(), {interfaces_.local_addresses(), interfaces_.gateways()});
   drain();
 }
 

@@ -86,6 +86,7 @@ class Daemon {
   void handle(ClientId client, const control::KickRequest& request);
   void handle(ClientId client, const control::AdminRequest& request);
   void handle(ClientId client, const control::DeviceRequest& request);
+  void handle(ClientId client, const control::NetcheckRequest& request);
   void handle(ClientId client, const control::VersionRequest& request);
   void finish(ClientId client, const engine::CommandError& error);
   void finish(ClientId client, control::Reply reply);

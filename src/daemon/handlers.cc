@@ -7,6 +7,7 @@
 
 #include "control/version.h"
 #include "daemon/daemon.h"
+#include "daemon/netcheck_reply.h"
 #include "daemon/replies.h"
 #include "engine/overload.h"
 #include "os/clock.h"
@@ -290,6 +291,15 @@ void Daemon::handle(ClientId client, const control::DeviceRequest& request) {
   }
   reply.config = wg_quick_file(made->config, &made->private_key);
   reply.has_private_key = true;
+  finish(client, std::move(reply));
+}
+
+void Daemon::handle(ClientId client, const control::NetcheckRequest&) {
+  control::NetcheckReply reply =
+      netcheck_of(engine_.netcheck(os::now()), interfaces_.local_addresses());
+  reply.port = packets_->port();
+  reply.port_mapping = config_.nat.port_mapping;
+  reply.health = advice_on(reply);
   finish(client, std::move(reply));
 }
 

@@ -122,14 +122,17 @@ void Interfaces::configure_dns(Interface& interface) {
       "to the servers after it)";
 }
 
+bool Interfaces::is_ours(int ifindex) const {
+  return std::any_of(interfaces_.begin(), interfaces_.end(),
+                     [&](const auto& i) { return i.second.ifindex == ifindex; });
+}
+
 std::vector<IpAddress> Interfaces::local_addresses() {
   std::vector<IpAddress> out;
   const auto all = netlink_.addresses();
   if (!all) return out;
   for (const os::InterfaceAddress& a : *all) {
-    const bool ours = std::any_of(interfaces_.begin(), interfaces_.end(),
-                                  [&](const auto& i) { return i.second.ifindex == a.ifindex; });
-    if (!ours && a.up && !a.loopback && !a.tentative &&
+    if (!is_ours(a.ifindex) && a.up && !a.loopback && !a.tentative &&
         a.scope == os::InterfaceAddress::Scope::Global) {
       out.push_back(a.address);
     }
@@ -139,14 +142,22 @@ std::vector<IpAddress> Interfaces::local_addresses() {
   return out;
 }
 
+std::vector<nat::PortMapper::Gateway> Interfaces::gateways() {
+  std::vector<nat::PortMapper::Gateway> out;
+  const auto all = netlink_.default_gateways();
+  if (!all) return out;
+  for (const os::DefaultGateway& g : *all) {
+    if (!is_ours(g.ifindex)) out.push_back({g.gateway, g.local});
+  }
+  return out;
+}
+
 std::vector<Prefix4> Interfaces::taken_prefixes() {
   std::vector<Prefix4> out;
   const auto routes = netlink_.routes4();
   if (!routes) return out;
   for (const os::Route4& r : *routes) {
-    const bool ours = std::any_of(interfaces_.begin(), interfaces_.end(),
-                                  [&](const auto& i) { return i.second.ifindex == r.ifindex; });
-    if (!ours && r.destination.length > 1) out.push_back(r.destination);
+    if (!is_ours(r.ifindex) && r.destination.length > 1) out.push_back(r.destination);
   }
   return out;
 }

@@ -9,6 +9,7 @@
 #include "daemon/dns_server.h"
 #include "daemon/packet_threads.h"
 #include "engine/output.h"
+#include "nat/port_mapper.h"
 #include "os/netlink.h"
 #include "os/resolved.h"
 
@@ -44,6 +45,8 @@ class Interfaces {
 
   /// Addresses at which others may reach this machine: those of all other interfaces that are up.
   std::vector<IpAddress> local_addresses();
+  /// Routers that lead to the Internet otherwise than through our interfaces.
+  std::vector<nat::PortMapper::Gateway> gateways();
   /// IPv4 prefixes that routes of this machine use, ours left out.
   std::vector<Prefix4> taken_prefixes();
   /// The route that clashes with `subnet`, in words; nullopt: none does.
@@ -61,6 +64,7 @@ class Interfaces {
     Ipv6 v6;
     std::string dns_problem;
   };
+  bool is_ours(int ifindex) const;
   std::string configure(Interface& interface, const engine::InterfaceUp& wanted);
   void configure_dns(Interface& interface);
 

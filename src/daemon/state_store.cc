@@ -79,6 +79,17 @@ std::expected<void, std::string> StateStore::save_port(std::uint16_t port) const
   return {};
 }
 
+nat::PortMapper::Key StateStore::mapping_key(Rng& rng) const {
+  const auto path = dir_.file("mapping");
+  const auto file = os::read_state_file(path, os::FileKind::Daemon);
+  if (file) {
+    if (auto key = nat::PortMapper::Key::from(file->payload)) return std::move(*key);
+  }
+  auto key = nat::PortMapper::Key::random(rng);
+  static_cast<void>(os::write_state_file(path, os::FileKind::Daemon, key.reveal()));
+  return key;
+}
+
 std::vector<LoadedNetwork> StateStore::load_networks() const {
   std::vector<std::string> names;
   std::error_code error;

@@ -8,6 +8,7 @@
 
 #include "engine/network.h"
 #include "engine/output.h"
+#include "nat/port_mapper.h"
 #include "os/state_dir.h"
 
 namespace ipop::daemon {
@@ -24,6 +25,7 @@ struct LoadedNetwork {
 ///
 ///   STATE/lock               held while the daemon runs
 ///   STATE/port               the UDP port, drawn at the first start
+///   STATE/mapping            the key that port mappings are asked for with
 ///   STATE/networks/NAME/     identity secrets statements peers clock
 ///
 /// Every file has two generations (os/state_file.h). Nothing here ever makes a new identity in
@@ -35,6 +37,11 @@ class StateStore {
   /// The port of the first start, or nullopt.
   std::expected<std::optional<std::uint16_t>, std::string> load_port() const;
   std::expected<void, std::string> save_port(std::uint16_t port) const;
+
+  /// What proves to a gateway that a port mapping is ours; made at the first start. One that cannot
+  /// be kept or read is made anew: the gateway then refuses us what an earlier start mapped, until
+  /// that expires.
+  nat::PortMapper::Key mapping_key(Rng& rng) const;
 
   std::vector<LoadedNetwork> load_networks() const;
   /// Durable when it returns. The error names the file.

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <deque>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/log.h"
@@ -10,6 +11,7 @@
 #include "crypto/backends.h"
 #include "engine/door.h"
 #include "engine/output.h"
+#include "nat/outer_addresses.h"
 #include "overlay/relays.h"
 #include "session/gate.h"
 #include "session/session.h"
@@ -23,7 +25,8 @@ struct Context {
   session::IndexTable indices;
   session::HandshakeGate gate;
   IngressLimit ingress;
-  std::uint16_t port = 0;  ///< of the one UDP socket
+  std::uint16_t port = 0;     ///< of the one UDP socket
+  nat::OuterAddresses outer;  ///< where it is seen from outside
   overlay::LabelTable labels;
   overlay::Relays::Options relaying;         ///< for others
   dataplane::BitsPerSecond relay_limit = 0;  ///< of a pair; 0: none
@@ -49,8 +52,15 @@ struct Context {
     return name;
   }
 
-  Context(Rng& rng_in, Logger& log_in)
-      : rng(&rng_in), log(&log_in), indices(rng_in), gate(rng_in), labels(rng_in) {}
+  Context(Rng& rng_in, Logger& log_in, nat::OuterAddresses::Options options,
+          nat::PortMapper::Key key)
+      : rng(&rng_in),
+        log(&log_in),
+        indices(rng_in),
+        gate(rng_in),
+        port(options.port),
+        outer(std::move(options), std::move(key), rng_in),
+        labels(rng_in) {}
 };
 
 }  // namespace ipop::engine

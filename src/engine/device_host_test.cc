@@ -174,7 +174,7 @@ class DeviceHostTest : public ::testing::Test {
 
   SeededRng rng_{3};
   NullLogger log_;
-  Context ctx_{rng_, log_};
+  Context ctx_{rng_, log_, {.port = 41820}, {}};
   std::optional<DeviceHost> host_;
   std::optional<Phone> phone_;
   wire::StatementId grant_;

@@ -8,8 +8,9 @@
 
 namespace ipop::engine {
 
-Engine::Engine(Rng& rng, Logger& log, const Options& options) : ctx_(rng, log) {
-  ctx_.port = options.port;
+Engine::Engine(Rng& rng, Logger& log, Options options)
+    : ctx_(rng, log, {options.port, std::move(options.nat.stun_servers), options.nat.port_mapping},
+           std::move(options.nat.mapping_key)) {
   ctx_.workers = options.workers;
   ctx_.backends = options.backends;
   ctx_.relaying.enabled = options.relay.enabled;
@@ -49,13 +50,17 @@ void Engine::handle_event(const Now& now, const dataplane::Event& event) {
           [&](const dataplane::TooBigEvent& e) { ctx_.outputs.emplace_back(QueryPathMtu{e.to}); },
       },
       event);
+  pump_outer(now);
   drop_finished();
 }
 
-void Engine::handle_local_addresses(const Now& now, std::vector<IpAddress> addresses) {
-  if (addresses == ctx_.local_addresses) return;
-  ctx_.local_addresses = std::move(addresses);
-  for (auto& [slot, network] : networks_) network->handle_local_addresses(now);
+void Engine::handle_local_network(const Now& now, LocalNetwork local) {
+  ctx_.outer.handle_network(now.at, local.addresses, local.gateways);
+  if (local.addresses != ctx_.local_addresses) {
+    ctx_.local_addresses = std::move(local.addresses);
+    for (auto& [slot, network] : networks_) network->handle_local_addresses(now);
+  }
+  pump_outer(now);
 }
 
 void Engine::handle_interface(NetworkSlot slot, const std::string& name,
@@ -74,7 +79,9 @@ void Engine::handle_stored(const Now& now, Ticket ticket, bool ok, const std::st
 }
 
 void Engine::handle_timeout(const Now& now) {
+  ctx_.outer.handle_timeout(now.at);
   for (auto& [slot, network] : networks_) network->handle_timeout(now);
+  pump_outer(now);
   drop_finished();
 }
 
@@ -90,7 +97,7 @@ Output Engine::poll_output() {
     ctx_.outputs.pop_front();
     return first;
   }
-  Instant at = Instant::max();
+  Instant at = outer_deadline_;
   for (const auto& [slot, network] : networks_) at = std::min(at, network->deadline());
   return WaitUntil{at};
 }
@@ -212,6 +219,8 @@ void Engine::cancel(const Now& now, CommandId command) {
 
 void Engine::shutdown(const Now& now) {
   for (auto& [slot, network] : networks_) network->shutdown(now);
+  ctx_.outer.release();
+  pump_outer(now);
 }
 
 std::expected<void, std::string> Engine::restore(const Now& now, const std::string& name,
@@ -261,6 +270,9 @@ std::vector<Prefix4> Engine::pools() const {
 /// the handshake gate may change.
 void Engine::handle_datagram(const Now& now, const Way& from, Bytes datagram) {
   if (datagram.empty()) return;
+  if (from.is_direct() && ctx_.outer.owns(from.endpoint(), datagram)) {
+    return ctx_.outer.handle_datagram(now.at, from.endpoint(), datagram);
+  }
   PeerHandle peer;
   switch (std::to_integer<std::uint8_t>(datagram[0])) {
     case wire::kTypeInitiation: {
@@ -375,6 +387,21 @@ std::optional<CommandError> Engine::already_member(const Network& except,
 Network& Engine::add_network() {
   const NetworkSlot slot{next_slot_++};
   return *networks_.emplace(slot, std::make_unique<Network>(ctx_, slot)).first->second;
+}
+
+/// Carries out what the view from outside wants.
+void Engine::pump_outer(const Now& now) {
+  for (;;) {
+    auto output = ctx_.outer.poll_output();
+    if (auto* send = std::get_if<nat::OuterAddresses::SendTo>(&output)) {
+      ctx_.outputs.emplace_back(Transmit{send->to, std::move(send->datagram)});
+    } else if (const auto* wait = std::get_if<nat::OuterAddresses::WaitUntil>(&output)) {
+      outer_deadline_ = wait->at;
+      return;
+    } else {
+      for (auto& [slot, network] : networks_) network->handle_outer_addresses(now);
+    }
+  }
 }
 
 void Engine::drop_finished() {

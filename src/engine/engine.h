@@ -33,14 +33,24 @@ class Engine {
       /// network.
       dataplane::BitsPerSecond limit = 20'000'000;
     } relay{};
+    /// How it finds out where it is seen from outside.
+    struct Nat {
+      std::vector<Endpoint> stun_servers{};
+      bool port_mapping = true;
+      nat::PortMapper::Key mapping_key{};  ///< the same over restarts
+    } nat{};
   };
-  Engine(Rng& rng, Logger& log, const Options& options);
+  Engine(Rng& rng, Logger& log, Options options);
   ~Engine();
 
   // --- events ---
   void handle_event(const Now& now, const dataplane::Event& event);
-  /// Addresses of this machine's interfaces, without those of overlay interfaces.
-  void handle_local_addresses(const Now& now, std::vector<IpAddress> addresses);
+  /// The machine's interfaces, without the overlay's, as they are now.
+  struct LocalNetwork {
+    std::vector<IpAddress> addresses;
+    std::vector<nat::PortMapper::Gateway> gateways;  ///< default ones
+  };
+  void handle_local_network(const Now& now, LocalNetwork local);
   void handle_interface(NetworkSlot slot, const std::string& name, const std::string& problem);
   void handle_path_mtu(const Endpoint& to, std::uint16_t mtu);
   void handle_stored(const Now& now, Ticket ticket, bool ok, const std::string& problem);
@@ -84,6 +94,8 @@ class Engine {
                                            const StoredFiles& files);
 
   // --- views ---
+  /// What is known of the NAT in front of us.
+  nat::OuterAddresses::Report netcheck(const Now& now) const { return ctx_.outer.report(now.at); }
   std::vector<NetworkStatus> status(const Now& now) const;
   /// The network's status; an error names the choices when `network` is empty and not unique.
   Outcome<NetworkStatus> status_of(const Now& now, std::string_view network) const;
@@ -99,6 +111,7 @@ class Engine {
   Outcome<Network*> find_member(std::string_view name) const;
   std::optional<CommandError> already_member(const Network& except, std::string_view invite) const;
   Network& add_network();
+  void pump_outer(const Now& now);
   void drop_finished();
   void refresh_names();
   Publish build_snapshot();
@@ -106,6 +119,7 @@ class Engine {
   Context ctx_;
   std::map<NetworkSlot, std::unique_ptr<Network>> networks_;
   std::uint32_t next_slot_ = 0;
+  Instant outer_deadline_ = Instant::max();
 };
 
 }  // namespace ipop::engine

@@ -29,7 +29,7 @@ class RestoredMember {
                                            .secrets = write_stored_secrets(secrets),
                                            .statements = write_stored_statements(statements)});
     EXPECT_TRUE(restored) << restored.error();
-    engine_.handle_local_addresses(now_, {*IpAddress::parse("192.0.2.7")});
+    engine_.handle_local_network(now_, {{*IpAddress::parse("192.0.2.7")}, {}});
   }
 
   Outcome<InviteMade> invite() { return engine_.invite(now_, "family", {}); }

@@ -70,6 +70,7 @@ class Link {
   void add_way(const Now& now, const Way& way);
   /// There is some way to call it on.
   bool has_ways() const { return !paths_.destinations().empty(); }
+  bool has_way(const Way& way) const { return paths_.contains(way); }
   /// It is no more.
   void remove_way(const Now& now, const Way& way);
   void connect(const Now& now);

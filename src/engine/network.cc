@@ -234,13 +234,14 @@ void Network::handle_timeout(const Now& now) {
     peers_store_at_ = Instant::max();
     store_peers();
   }
+  if (tell_at_ <= now.at) tell_own_candidates(now);
   pump(now);
 }
 
 Instant Network::deadline() const {
   Instant at =
       std::min({ring_deadline_, mend_at_, relays_deadline_, store_retry_at_, peers_store_at_,
-                membership_at_, clock_at_, devices_store_at_, devices_.deadline()});
+                tell_at_, membership_at_, clock_at_, devices_store_at_, devices_.deadline()});
   for (const auto& [handle, deadline] : link_deadlines_) at = std::min(at, deadline);
   for (const auto& [handle, peer] : peers_) {
     for (const auto& [session, proof] : peer->proofs) at = std::min(at, proof.resend_at);

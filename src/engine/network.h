@@ -149,6 +149,8 @@ class Network {
   void handle_interface(const std::string& name, const std::string& problem);
   void handle_stored(const Now& now, Ticket ticket, bool ok, const std::string& problem);
   void handle_local_addresses(const Now& now);
+  /// Context::outer has other candidates.
+  void handle_outer_addresses(const Now& now);
   void handle_timeout(const Now& now);
   Instant deadline() const;
 
@@ -257,6 +259,8 @@ class Network {
   void note_direct(const Now& now, Peer& peer);
   void note_address(const Peer& peer);
   static void note_no_longer_direct(Peer& peer);
+  void tell_observed(const Now& now, Peer& peer);
+  void tell_own_candidates(const Now& now);
   void note_candidates(const Now& now, Peer& peer, const std::vector<Endpoint>& endpoints);
   void send_own_candidates(Peer& peer);
   void flush_queue(const Now& now, Peer& peer);
@@ -394,7 +398,6 @@ class Network {
   std::map<wire::NodeId, PeerHandle> by_node_;
   std::map<PeerHandle, Instant> link_deadlines_;
   std::vector<wire::PeerHint> remembered_;  ///< addresses kept while there is no ring
-  std::vector<Endpoint> observed_;          ///< how other members see us, newest first
   std::unordered_map<TunnelKey, std::vector<Endpoint>> invite_hosts_;
 
   std::map<wire::NodeId, Instant> mended_at_;
@@ -413,6 +416,8 @@ class Network {
   Instant store_retry_at_ = Instant::max();
   bool store_retry_[7] = {};
   Instant peers_store_at_ = Instant::max();
+  Instant tell_at_ = Instant::max();  ///< when connected members hear our new addresses
+  Instant told_at_ = Instant::min();
 };
 
 }  // namespace ipop::engine

@@ -18,6 +18,13 @@ constexpr Duration kPeersStoreDelay = std::chrono::seconds(1);
 /// handshake over half the world takes 300 ms.
 constexpr Duration kRelayAfterPacket = std::chrono::milliseconds(400);
 
+/// Below the time after which nat::Classifier forgets.
+constexpr Duration kObservedAgain = std::chrono::minutes(4);
+static_assert(kObservedAgain * 2 < nat::Classifier::kExpiry);
+/// Between two announcements of our addresses to all who are connected: one who tells us another
+/// address each second must not make us repeat it to everybody.
+constexpr Duration kTellGap = std::chrono::seconds(5);
+
 /// mac1 of a handshake message addressed to us, under one epoch.
 bool is_mac1_ours(const wire::Mac& mac, Bytes input, const session::EpochKeys& epoch,
                   const TunnelKey& key) {
@@ -68,7 +75,10 @@ bool Network::take_initiation(const Now& now, const wire::Initiation& message, c
     if (static_cast<std::size_t>(unproven) >= kUnprovenMax) return true;
   }
   Peer& peer = peer_for(now, remote);
-  static_cast<void>(peer.link->respond(now, std::move(*received), from));
+  const bool unasked = is_member && from.is_direct() && !peer.link->has_way(from);
+  if (peer.link->respond(now, std::move(*received), from) && unasked && peer.node) {
+    ctx_->outer.handle_unasked(now.at, nat::witness_of(*peer.node), from.endpoint());
+  }
   return true;
 }
 
@@ -290,6 +300,7 @@ void Network::note_online(const Now& now, Peer& peer) {
     }
     flush_queue(now, peer);
   } else if (peer.was_online) {
+    ctx_->outer.suspect(now.at);
     note_no_longer_direct(peer);
     peer.routed_until = Instant::max();
     if (peer.node && !peer.in_ring && peer.wanted_until == Instant::max()) rest(now, peer);
@@ -307,8 +318,20 @@ void Network::note_direct(const Now& now, Peer& peer) {
     note_address(peer);
     if (peers_store_at_ == Instant::max()) { peers_store_at_ = now.at + kPeersStoreDelay; }
   }
-  if (!peer.was_direct) peer.link->send(wire::Observed{*endpoint});
+  tell_observed(now, peer);
   peer.was_direct = true;
+}
+
+/// It hears how we see it at once when that changes, and from time to time, as what it knows of its
+/// NAT is forgotten where nobody repeats it.
+void Network::tell_observed(const Now& now, Peer& peer) {
+  const auto endpoint = peer.link->endpoint();
+  if (!endpoint) return;
+  const bool fresh = peer.told_observed_at + kObservedAgain > now.at;
+  if (peer.was_direct && fresh && peer.told_observed == endpoint) return;
+  peer.told_observed = endpoint;
+  peer.told_observed_at = now.at;
+  peer.link->send(wire::Observed{*endpoint});
 }
 
 /// Where it is now, first of what is known of it.
@@ -347,6 +370,22 @@ void Network::send_own_candidates(Peer& peer) {
   peer.link->send(wire::Peers{{{me->node, 0, local_.candidates}}});
 }
 
+void Network::handle_outer_addresses(const Now& now) {
+  auto before = std::move(local_.candidates);
+  refresh_local_side();
+  if (local_.candidates == before) return;
+  tell_at_ = std::min(tell_at_, std::max(now.at, told_at_ + kTellGap));
+}
+
+/// Whoever we are connected with through others may find us directly now.
+void Network::tell_own_candidates(const Now& now) {
+  tell_at_ = Instant::max();
+  told_at_ = now.at;
+  for (auto& [handle, peer] : peers_) {
+    if (peer->link->online()) send_own_candidates(*peer);
+  }
+}
+
 void Network::flush_queue(const Now& now, Peer& peer) {
   dataplane::Keypair* keypair = peer.link->sending();
   const auto to = peer.link->way();
@@ -378,7 +417,8 @@ bool Network::is_acceptable(const Endpoint& endpoint) const {
   return a.v4().value != 0xffffffffU && !(p && p->contains(a.v4()));
 }
 
-/// What we tell others about where we are: first how they saw us, then the interfaces' addresses.
+/// What we tell others about where we are: first where we are seen, then the interfaces' addresses,
+/// then the rest of the first.
 std::vector<Endpoint> Network::own_candidates() const {
   std::vector<Endpoint> out;
   const auto add = [&](const Endpoint& e) {
@@ -387,8 +427,11 @@ std::vector<Endpoint> Network::own_candidates() const {
       out.push_back(e);
     }
   };
-  for (const Endpoint& e : observed_) add(e);
+  const auto& outer = ctx_->outer.candidates();
+  const std::size_t first = std::min<std::size_t>(outer.size(), wire::kCandidatesMax / 2);
+  for (const Endpoint& e : std::span(outer).first(first)) add(e);
   for (const IpAddress& a : ctx_->local_addresses) add({a, ctx_->port});
+  for (const Endpoint& e : std::span(outer).subspan(first)) add(e);
   return out;
 }
 

@@ -67,60 +67,57 @@ void Network::dispatch(const Now& now, Peer& peer, SessionIndex session, const W
     peer.knows_our_chain = true;
     peer.link->prove(now, session);
   }
-  std::visit(
-      Overload{
-          [&](const wire::Proof& f) { handle_proof(now, peer, session, f); },
-          [&](const wire::PathChallenge& f) {
-            peer.link->handle_path_challenge(now, session, from, f);
-          },
-          [&](const wire::PathResponse& f) { peer.link->handle_path_response(now, f); },
-          [&](const wire::Bye& f) { handle_bye(now, peer, f.reason); },
-          [&](const wire::Recon& f) {
-            if (accepted) handle_recon(now, peer, member::answer_recon(*set_, f));
-          },
-          [&](const wire::ReconRanges& f) {
-            if (accepted) handle_recon(now, peer, member::answer_recon(*set_, f));
-          },
-          [&](const wire::Ping& f) {
-            if (!accepted) return;
-            peer.link->send_on(session, wire::Pong{f.sequence, f.time, digest_, committed_epoch()});
-            compare_digest(now, peer, f.digest, f.epoch);
-          },
-          [&](const wire::Pong& f) {
-            if (accepted) handle_pong(now, peer, f);
-          },
-          [&](const wire::SecretFrame& f) {
-            if (accepted) handle_secret(now, peer, f);
-          },
-          [&](const wire::StatementFrame& f) {
-            if (accepted) handle_statements(now, std::array{f.statement}, &peer);
-          },
-          [&](const wire::Observed& f) {
-            if (!accepted || !is_acceptable(f.endpoint)) return;
-            if (std::find(observed_.begin(), observed_.end(), f.endpoint) != observed_.end()) {
-              return;
-            }
-            observed_.insert(observed_.begin(), f.endpoint);
-            if (observed_.size() > 3) observed_.pop_back();
-            refresh_local_side();
-          },
-          [&](const wire::Peers& f) {
-            if (!accepted) return;
-            for (const wire::PeerHint& hint : f.peers) {
-              if (peer.node == hint.node) note_candidates(now, peer, hint.candidates);
-            }
-          },
-          [](const wire::Part&) {},
-          [&](const auto& f) {
-            if (!accepted || !peer.node) return;
-            if constexpr (std::is_constructible_v<wire::RelayFrame, decltype(f)>) {
-              relays_.handle_frame(now.at, *peer.node, wire::RelayFrame(f));
-            } else if (ring_) {
-              ring_->handle_frame(now.at, *peer.node, frame);
-            }
-          },
-      },
-      frame);
+  std::visit(Overload{
+                 [&](const wire::Proof& f) { handle_proof(now, peer, session, f); },
+                 [&](const wire::PathChallenge& f) {
+                   peer.link->handle_path_challenge(now, session, from, f);
+                 },
+                 [&](const wire::PathResponse& f) { peer.link->handle_path_response(now, f); },
+                 [&](const wire::Bye& f) { handle_bye(now, peer, f.reason); },
+                 [&](const wire::Recon& f) {
+                   if (accepted) handle_recon(now, peer, member::answer_recon(*set_, f));
+                 },
+                 [&](const wire::ReconRanges& f) {
+                   if (accepted) handle_recon(now, peer, member::answer_recon(*set_, f));
+                 },
+                 [&](const wire::Ping& f) {
+                   if (!accepted) return;
+                   peer.link->send_on(session,
+                                      wire::Pong{f.sequence, f.time, digest_, committed_epoch()});
+                   compare_digest(now, peer, f.digest, f.epoch);
+                 },
+                 [&](const wire::Pong& f) {
+                   if (accepted) handle_pong(now, peer, f);
+                 },
+                 [&](const wire::SecretFrame& f) {
+                   if (accepted) handle_secret(now, peer, f);
+                 },
+                 [&](const wire::StatementFrame& f) {
+                   if (accepted) handle_statements(now, std::array{f.statement}, &peer);
+                 },
+                 [&](const wire::Observed& f) {
+                   if (!accepted || !peer.node || !from.is_direct() || !is_acceptable(f.endpoint))
+                     return;
+                   ctx_->outer.handle_observation(now.at, nat::witness_of(*peer.node),
+                                                  from.endpoint(), f.endpoint);
+                 },
+                 [&](const wire::Peers& f) {
+                   if (!accepted) return;
+                   for (const wire::PeerHint& hint : f.peers) {
+                     if (peer.node == hint.node) note_candidates(now, peer, hint.candidates);
+                   }
+                 },
+                 [](const wire::Part&) {},
+                 [&](const auto& f) {
+                   if (!accepted || !peer.node) return;
+                   if constexpr (std::is_constructible_v<wire::RelayFrame, decltype(f)>) {
+                     relays_.handle_frame(now.at, *peer.node, wire::RelayFrame(f));
+                   } else if (ring_) {
+                     ring_->handle_frame(now.at, *peer.node, frame);
+                   }
+                 },
+             },
+             frame);
 }
 
 /// Adds what is genuine, stores it, passes on what is new.
@@ -203,6 +200,7 @@ void Network::handle_bye(const Now& now, Peer& peer, wire::ByeReason reason) {
 }
 
 void Network::send_ping(const Now& now, Peer& peer) {
+  tell_observed(now, peer);
   peer.link->send(wire::Ping{++peer.ping_sequence, stamp_of(now.at), digest_, committed_epoch()});
   peer.link->handle_ping_sent(now);
 }

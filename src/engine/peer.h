@@ -37,7 +37,9 @@ struct Peer {
   bool knows_our_chain = false;      ///< short PROOFs will do
   bool was_online = false;
   Instant online_since{};
-  bool was_direct = false;  ///< it was told how we see it
+  bool was_direct = false;
+  std::optional<Endpoint> told_observed;  ///< how we see it, as it was last told
+  Instant told_observed_at{};
   Instant routed_until =
       Instant::max();           ///< the overlay carries packets until then; max: it need not
   std::size_t routed_left = 0;  ///< and so many

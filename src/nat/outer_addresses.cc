@@ -32,6 +32,14 @@ bool lacks_any(const std::vector<T>& before, const std::vector<T>& after) {
 
 }  // namespace
 
+Witness witness_of(const wire::NodeId& node) {
+  std::uint64_t value = 0;
+  for (const std::byte b : node.view().first(8)) {
+    value = value << 8U | std::to_integer<std::uint64_t>(b);
+  }
+  return {value};
+}
+
 OuterAddresses::OuterAddresses(Options options, PortMapper::Key key, Rng& rng)
     : options_(std::move(options)), mapper_(std::move(key), rng), stun_(rng, {}) {
   check(options_.port != 0);

@@ -11,8 +11,12 @@
 #include "nat/classifier.h"
 #include "nat/port_mapper.h"
 #include "nat/stun_client.h"
+#include "wire/ids.h"
 
 namespace ipop::nat {
+
+/// A member as a witness.
+Witness witness_of(const wire::NodeId& node);
 
 /// Where our one UDP port is seen from outside, put together from everybody who tells: members
 /// (OBSERVED), gateways that forward a port for us, and the operator's STUN servers, which are

@@ -208,6 +208,10 @@ void PathSet::reset() {
   probe_at_ = Instant::max();
 }
 
+bool PathSet::contains(const Way& way) const {
+  return std::ranges::any_of(paths_, [&](const Path& p) { return p.way == way; });
+}
+
 PathSet::Path* PathSet::find(const Way& way) {
   const auto it =
       std::find_if(paths_.begin(), paths_.end(), [&](const Path& p) { return p.way == way; });

@@ -84,6 +84,7 @@ class PathSet {
   void handle_timeout(Instant now);
   Output poll_output();
 
+  bool contains(const Way& way) const;
   std::optional<Way> active() const { return active_; }
   /// Smoothed round trip of the active path; nullopt before the first challenge was answered.
   std::optional<Duration> rtt() const;

@@ -7,6 +7,7 @@
 #include <linux/rtnetlink.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 
@@ -176,6 +177,40 @@ std::optional<Route4> take_route(const nlmsghdr* message) {
   out.ifindex = static_cast<int>(number(found[RTA_OIF]));
   out.has_gateway = found[RTA_GATEWAY] != nullptr || found[RTA_VIA] != nullptr;
   return out;
+}
+
+/// A default route as the kernel says it; `local` unspecified where the route names no source.
+std::optional<DefaultGateway> take_default_gateway(const nlmsghdr* message) {
+  if (message->nlmsg_type != RTM_NEWROUTE) return std::nullopt;
+  const auto* body = static_cast<const rtmsg*>(mnl_nlmsg_get_payload(message));
+  const auto found = attributes<RTA_MAX + 1>(message, sizeof *body);
+  if (body->rtm_type != RTN_UNICAST || body->rtm_dst_len != 0 ||
+      (body->rtm_flags & RTM_F_CLONED) != 0) {
+    return std::nullopt;
+  }
+  const auto gateway = take_address(found[RTA_GATEWAY], body->rtm_family);
+  if (!gateway) return std::nullopt;
+  DefaultGateway out;
+  out.ifindex = static_cast<int>(number(found[RTA_OIF]));
+  out.gateway = *gateway;
+  if (const auto source = take_address(found[RTA_PREFSRC], body->rtm_family)) out.local = *source;
+  return out;
+}
+
+/// Our address on the gateway's interface: one of its prefix, or else any of its family.
+IpAddress local_towards(const DefaultGateway& to, const std::vector<InterfaceAddress>& addresses) {
+  IpAddress any;
+  for (const InterfaceAddress& a : addresses) {
+    if (a.ifindex != to.ifindex || a.address.is_v6() != to.gateway.is_v6() || a.tentative ||
+        a.scope != InterfaceAddress::Scope::Global) {
+      continue;
+    }
+    any = a.address;
+    if (!a.address.is_v6() && Prefix4{a.address.v4(), a.prefix_length}.contains(to.gateway.v4())) {
+      return any;
+    }
+  }
+  return any;
 }
 
 }  // namespace
@@ -375,6 +410,26 @@ Result<std::vector<Route4>> Netlink::routes4() {
     out.push_back(std::move(*route));
   };
   if (auto r = exchange(request.header, on_message); !r) return std::unexpected(r.error());
+  return out;
+}
+
+Result<std::vector<DefaultGateway>> Netlink::default_gateways() {
+  const auto addresses = this->addresses();
+  if (!addresses) return std::unexpected(addresses.error());
+  std::vector<DefaultGateway> out;
+  for (const int family : {AF_INET, AF_INET6}) {
+    Request request(RTM_GETROUTE, NLM_F_DUMP);
+    request.body<rtmsg>().rtm_family = static_cast<unsigned char>(family);
+    const auto on_message = [&](const nlmsghdr* message) {
+      auto found = take_default_gateway(message);
+      if (!found) return;
+      if (found->local.is_unspecified()) found->local = local_towards(*found, *addresses);
+      const bool known = std::ranges::any_of(
+          out, [&](const DefaultGateway& g) { return g.gateway == found->gateway; });
+      if (!known && !found->local.is_unspecified()) out.push_back(*found);
+    };
+    if (auto r = exchange(request.header, on_message); !r) return std::unexpected(r.error());
+  }
   return out;
 }
 

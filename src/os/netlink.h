@@ -37,6 +37,13 @@ struct Route4 {
   bool has_gateway = false;
 };
 
+/// A router that leads to the Internet, and our address on the way to it.
+struct DefaultGateway {
+  int ifindex = 0;
+  IpAddress gateway;
+  IpAddress local;
+};
+
 struct LinkOptions {
   std::uint16_t mtu_bytes = 0;
   std::uint32_t queue_packets = 0;  ///< txqueuelen: how many packets may wait for our read()
@@ -69,6 +76,8 @@ class Netlink {
 
   Result<std::vector<InterfaceAddress>> addresses();
   Result<std::vector<Route4>> routes4();
+  /// Of all default routes with one next hop, both families, each gateway once.
+  Result<std::vector<DefaultGateway>> default_gateways();
 
   struct Link {
     std::string name;

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <fstream>
 #include <string>
 
@@ -125,6 +126,30 @@ TEST_F(NetlinkTest, RoutesComeAndGo) {
     EXPECT_TRUE(netlink_->remove_route(index(), kV6Prefix, 48));
   }
   EXPECT_EQ(netlink_->routes4()->size(), 1U);
+}
+
+TEST_F(NetlinkTest, NamesTheDefaultGatewaysAndOurAddressTowardsThem) {
+  ASSERT_TRUE(netlink_->set_link_up(index(), kLink));
+  EXPECT_TRUE(netlink_->default_gateways()->empty());
+  ASSERT_TRUE(netlink_->add_address(index(), *Ipv4::parse("192.168.9.1"), 24));
+  ASSERT_TRUE(netlink_->add_address(index(), kV4, 16));
+  ASSERT_TRUE(netlink_->add_route(index(), *Ipv4::parse("172.16.0.0"), 12));
+  EXPECT_TRUE(netlink_->default_gateways()->empty()) << "that is no way to the Internet";
+  const std::string via = "ip route add default via 10.83.0.254 dev " + tun_->name();
+  ASSERT_EQ(std::system((via + " metric 5").c_str()), 0);
+  ASSERT_EQ(std::system((via + " metric 6").c_str()), 0);
+  auto found = netlink_->default_gateways();
+  ASSERT_TRUE(found);
+  ASSERT_EQ(found->size(), 1U) << "one gateway, by two routes";
+  EXPECT_EQ((*found)[0].ifindex, index());
+  EXPECT_EQ((*found)[0].gateway, IpAddress(*Ipv4::parse("10.83.0.254")));
+  EXPECT_EQ((*found)[0].local, IpAddress(kV4)) << "of the two, the one in its prefix";
+  const std::string other =
+      "ip route add default via 192.168.9.9 dev " + tun_->name() + " src 10.83.0.1 metric 7";
+  ASSERT_EQ(std::system(other.c_str()), 0);
+  found = netlink_->default_gateways();
+  ASSERT_EQ(found->size(), 2U);
+  EXPECT_EQ((*found)[1].local, IpAddress(*Ipv4::parse("10.83.0.1"))) << "as the route says";
 }
 
 TEST_F(NetlinkTest, ManyAddressesComeInManyParts) {
