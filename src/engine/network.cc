@@ -170,7 +170,7 @@ void Network::start(const Now& now) {
 }
 
 void Network::handle_local_addresses(const Now& now) {
-  refresh_local_side();
+  handle_outer_addresses(now);
   if (!up_) return;
   if (ring_) ring_->handle_network_change(now.at);
   // Whoever is connected hears from the new address at once, which moves its path to us.

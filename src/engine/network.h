@@ -261,6 +261,9 @@ class Network {
   static void note_no_longer_direct(Peer& peer);
   void tell_observed(const Now& now, Peer& peer);
   void tell_own_candidates(const Now& now);
+  void handle_observed(const Now& now, const Peer& peer, const Way& from,
+                       const wire::Observed& observed);
+  void handle_peers(const Now& now, Peer& peer, const wire::Peers& peers);
   void note_candidates(const Now& now, Peer& peer, const std::vector<Endpoint>& endpoints);
   void send_own_candidates(Peer& peer);
   void flush_queue(const Now& now, Peer& peer);

@@ -347,6 +347,22 @@ void Network::note_no_longer_direct(Peer& peer) {
   if (std::exchange(peer.was_direct, false)) peer.mtu = 0;
 }
 
+void Network::handle_observed(const Now& now, const Peer& peer, const Way& from,
+                              const wire::Observed& observed) {
+  if (!peer.node || !from.is_direct() || !is_acceptable(observed.endpoint)) return;
+  ctx_->outer.handle_observation(now.at, nat::witness_of(*peer.node), from.endpoint(),
+                                 observed.endpoint);
+}
+
+void Network::handle_peers(const Now& now, Peer& peer, const wire::Peers& peers) {
+  for (const wire::PeerHint& hint : peers.peers) {
+    if (peer.node == hint.node) note_candidates(now, peer, hint.candidates);
+  }
+  // It moved, perhaps, and forgot how it was seen before.
+  peer.told_observed.reset();
+  tell_observed(now, peer);
+}
+
 /// Where it says that it is. Both ends learn each other's at about the same time, and what they
 /// send there at once opens their NATs for each other.
 void Network::note_candidates(const Now& now, Peer& peer, const std::vector<Endpoint>& endpoints) {

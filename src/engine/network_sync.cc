@@ -96,16 +96,10 @@ void Network::dispatch(const Now& now, Peer& peer, SessionIndex session, const W
                    if (accepted) handle_statements(now, std::array{f.statement}, &peer);
                  },
                  [&](const wire::Observed& f) {
-                   if (!accepted || !peer.node || !from.is_direct() || !is_acceptable(f.endpoint))
-                     return;
-                   ctx_->outer.handle_observation(now.at, nat::witness_of(*peer.node),
-                                                  from.endpoint(), f.endpoint);
+                   if (accepted) handle_observed(now, peer, from, f);
                  },
                  [&](const wire::Peers& f) {
-                   if (!accepted) return;
-                   for (const wire::PeerHint& hint : f.peers) {
-                     if (peer.node == hint.node) note_candidates(now, peer, hint.candidates);
-                   }
+                   if (accepted) handle_peers(now, peer, f);
                  },
                  [](const wire::Part&) {},
                  [&](const auto& f) {
