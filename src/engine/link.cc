@@ -20,6 +20,12 @@ void Link::add_way(const Now& now, const Way& way) {
   pump(now);
 }
 
+void Link::probe(const Endpoint& to) {
+  wire::PathChallenge challenge;
+  ctx_->rng->fill(challenge.token);
+  send_challenge(to, challenge);
+}
+
 void Link::remove_way(const Now& now, const Way& way) {
   paths_.remove(now.at, way);
   pump(now);
@@ -268,15 +274,7 @@ void Link::pump_paths() {
   for (bool more = true; more;) {
     auto output = paths_.poll_output();
     std::visit(Overload{
-                   [&](const nat::PathSet::SendChallenge& o) {
-                     const auto pair = control_pair();
-                     if (!pair) return;
-                     ByteVector plain;
-                     wire::write_frame(wire::PathChallenge{o.token}, plain);
-                     if (auto sealed = pairs_.at(*pair).keypair->seal_control(plain)) {
-                       outputs_.emplace_back(Send{o.to, std::move(*sealed)});
-                     }
-                   },
+                   [&](const nat::PathSet::SendChallenge& o) { send_challenge(o.to, {o.token}); },
                    [&](const nat::PathSet::ActiveChanged& o) {
                      // With no path left the keys are given up as well: a fresh handshake to every
                      // known address finds the peer, or does not.
@@ -290,6 +288,16 @@ void Link::pump_paths() {
                    },
                },
                output);
+  }
+}
+
+void Link::send_challenge(const Way& to, const wire::PathChallenge& challenge) {
+  const auto pair = control_pair();
+  if (!pair) return;
+  ByteVector plain;
+  wire::write_frame(challenge, plain);
+  if (auto sealed = pairs_.at(*pair).keypair->seal_control(plain)) {
+    outputs_.emplace_back(Send{to, std::move(*sealed)});
   }
 }
 

@@ -68,6 +68,9 @@ class Link {
   /// A way that came into being (a relay opened): where there is a session it is proven at once,
   /// else it is one more to call on.
   void add_way(const Now& now, const Way& way);
+  /// A challenge to where the peer may be, which is remembered nowhere: if it arrives, what comes
+  /// back makes that a way as any other.
+  void probe(const Endpoint& to);
   /// There is some way to call it on.
   bool has_ways() const { return !paths_.destinations().empty(); }
   bool has_way(const Way& way) const { return paths_.contains(way); }
@@ -142,6 +145,7 @@ class Link {
   void pump(const Now& now);
   void pump_session();
   void pump_paths();
+  void send_challenge(const Way& to, const wire::PathChallenge& challenge);
   void keep_alive(const Now& now);
   void make_pair(session::Session::PairMade made);
   void note_received(Instant now);

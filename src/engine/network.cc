@@ -198,6 +198,7 @@ void Network::handle_timeout(const Now& now) {
     if (stranger_until(*peer) <= now.at) peer->doomed = true;
     recheck_digest(now, *peer);
     send_owed_statements(now, *peer);
+    punch_timeouts(now, *peer);
     while (!peer->queue.empty() && peer->queue.front().at + Peer::kQueuedFor <= now.at) {
       peer->queue.pop_front();
     }
@@ -245,8 +246,9 @@ Instant Network::deadline() const {
   for (const auto& [handle, deadline] : link_deadlines_) at = std::min(at, deadline);
   for (const auto& [handle, peer] : peers_) {
     for (const auto& [session, proof] : peer->proofs) at = std::min(at, proof.resend_at);
-    at = std::min({at, peer->recheck_at, peer->relay_at, peer->outbox.deadline(),
-                   stranger_until(*peer), peer->wanted_until, idle_deadline(*peer)});
+    at = std::min({at, peer->recheck_at, peer->relay_at, peer->outbox.deadline(), peer->ports_at,
+                   peer->search_at, stranger_until(*peer), peer->wanted_until,
+                   idle_deadline(*peer)});
     if (!peer->queue.empty()) at = std::min(at, peer->queue.front().at + Peer::kQueuedFor);
   }
   for (const Ping& ping : pings_) at = std::min(at, ping.next_at);

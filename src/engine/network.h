@@ -313,6 +313,14 @@ class Network {
   Peer* peer_of(SessionIndex session);
   void send_routed(Peer& peer, ByteVector datagram);
 
+  // network_punch.cc
+  void seek_hole(const Now& now, Peer& peer);
+  static void rest_hole(Peer& peer);
+  void tell_ports(const Now& now, Peer& peer);
+  void handle_ports(const Now& now, Peer& peer, const wire::Ports& ports);
+  void punch_timeouts(const Now& now, Peer& peer);
+  void pump_search(Peer& peer);
+
   // network_proof.cc
   bool may_ask(const Now& now, SessionIndex session, Peer& peer);
   void handle_refusal(const Now& now, Peer& peer, wire::ByeReason reason);

@@ -290,6 +290,7 @@ void Network::note_online(const Now& now, Peer& peer) {
       peer.link->connect(now);  // both ends want it: either rekeys in time
       send_own_candidates(peer);
       seek_direct(now, peer);
+      seek_hole(now, peer);
       log(LogLevel::Info, "connected to " + peer.link->way()->to_string());
     }
     if (is_reached(peer)) {
@@ -301,6 +302,7 @@ void Network::note_online(const Now& now, Peer& peer) {
     flush_queue(now, peer);
   } else if (peer.was_online) {
     ctx_->outer.suspect(now.at);
+    rest_hole(peer);
     note_no_longer_direct(peer);
     peer.routed_until = Instant::max();
     if (peer.node && !peer.in_ring && peer.wanted_until == Instant::max()) rest(now, peer);
@@ -319,6 +321,7 @@ void Network::note_direct(const Now& now, Peer& peer) {
     if (peers_store_at_ == Instant::max()) { peers_store_at_ = now.at + kPeersStoreDelay; }
   }
   tell_observed(now, peer);
+  rest_hole(peer);
   peer.was_direct = true;
 }
 

@@ -98,6 +98,9 @@ void Network::dispatch(const Now& now, Peer& peer, SessionIndex session, const W
                  [&](const wire::Observed& f) {
                    if (accepted) handle_observed(now, peer, from, f);
                  },
+                 [&](const wire::Ports& f) {
+                   if (accepted) handle_ports(now, peer, f);
+                 },
                  [&](const wire::Peers& f) {
                    if (accepted) handle_peers(now, peer, f);
                  },

@@ -7,6 +7,7 @@
 
 #include "engine/link.h"
 #include "engine/statement_outbox.h"
+#include "nat/port_search.h"
 #include "wire/frames.h"
 
 namespace ipop::engine {
@@ -48,9 +49,13 @@ struct Peer {
   Instant wanted_until = Instant::max();  ///< somebody here wants to talk to it; max: nobody
   Instant relay_at = Instant::max();      ///< when to look for a relay, or to look again
   bool relay_wanted = false;              ///< one is sought, or in use
-  bool doomed = false;                    ///< to be removed when the present event is dealt with
-  std::vector<Endpoint> candidates;       ///< the peer's own, as it named them
-  Instant since{};                        ///< when this object was made
+  Instant ports_at = Instant::max();      ///< when to tell it what our NAT does with ports
+  Duration ports_pause{};
+  std::optional<nat::PortSearch> search;  ///< for its port, once it has told
+  Instant search_at = Instant::max();
+  bool doomed = false;               ///< to be removed when the present event is dealt with
+  std::vector<Endpoint> candidates;  ///< the peer's own, as it named them
+  Instant since{};                   ///< when this object was made
   std::map<SessionIndex, PairProof> proofs;
   wire::PartAssembler parts;
   std::uint16_t mtu = 0;                ///< largest inner packet on the present path; 0: not known

@@ -30,6 +30,7 @@ enum class FrameType : std::uint8_t {
   ProbeRequest = 0x16,
   ProbeResult = 0x17,
   Merge = 0x18,
+  Ports = 0x1F,
 };
 
 }  // namespace ipop::wire

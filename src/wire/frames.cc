@@ -134,6 +134,18 @@ Result<Frame> parse_observed(Reader& reader) {
   return Observed{*endpoint};
 }
 
+Result<Frame> parse_ports(Reader& reader) {
+  const auto newest = parse_candidate(reader);
+  if (!newest) return std::unexpected(newest.error());
+  Ports out{.newest = *newest};
+  out.step = static_cast<std::int16_t>(reader.le<std::uint16_t>());
+  out.lowest = reader.le<std::uint16_t>();
+  out.highest = reader.le<std::uint16_t>();
+  if (!reader.done()) return malformed(reader, "ports frame");
+  if (out.lowest == 0 || out.lowest > out.highest) return fail(Errc::BadValue, "span of ports");
+  return out;
+}
+
 Result<PeerHint> parse_peer_hint(Reader& reader) {
   PeerHint out;
   out.node = reader.fixed<NodeId>();
@@ -283,6 +295,14 @@ class BodyWriter {
     type(FrameType::Observed);
     write_candidate(f.endpoint, writer_);
   }
+  void operator()(const Ports& f) {
+    check(f.lowest != 0 && f.lowest <= f.highest);
+    type(FrameType::Ports);
+    write_candidate(f.newest, writer_);
+    writer_.le(static_cast<std::uint16_t>(f.step));
+    writer_.le(f.lowest);
+    writer_.le(f.highest);
+  }
   void operator()(const Peers& f) {
     check(f.peers.size() <= kPeersMax);
     type(FrameType::Peers);
@@ -358,6 +378,8 @@ Result<Frame> parse_frame(Bytes plaintext) {
       return parse_observed(reader);
     case FrameType::Peers:
       return parse_peers(reader);
+    case FrameType::Ports:
+      return parse_ports(reader);
     case FrameType::Bye:
       return parse_bye(reader);
     case FrameType::PathChallenge:

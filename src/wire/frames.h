@@ -92,6 +92,15 @@ struct ReconRanges {
 struct Observed {
   Endpoint endpoint;
 };
+/// u8 type | candidate | i16 step | u16 lowest | u16 highest: "my NAT gives each flow another port.
+/// The newest that I know of is this; the next one is `step` further, or with 0 any, of about this
+/// span." Who can be found may look for the port of the flow towards him.
+struct Ports {
+  Endpoint newest;
+  std::int16_t step = 0;
+  std::uint16_t lowest = 1;  // 1 .. highest
+  std::uint16_t highest = 1;
+};
 /// u8 type | u8 n | n x (16 node id | u32 age in seconds | u8 m | m x candidate): hints only.
 struct PeerHint {
   NodeId node;
@@ -140,7 +149,7 @@ using Frame =
     std::variant<Ping, Pong, Proof, SecretFrame, StatementFrame, Recon, ReconRanges, Observed,
                  Peers, Bye, PathChallenge, PathResponse, Part, Neighbours, LinkRequest, LinkAnswer,
                  Unlink, Forward, ForwardAck, ForwardReply, Gone, ProbeRequest, ProbeResult, Merge,
-                 RelayOpen, RelayOk, RelayNo, RelayClose>;
+                 Ports, RelayOpen, RelayOk, RelayNo, RelayClose>;
 
 /// Views in the frame borrow from `plaintext`. Errors: Truncated, BadValue.
 Result<Frame> parse_frame(Bytes plaintext);

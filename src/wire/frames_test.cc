@@ -57,6 +57,11 @@ TEST(Frames, HaveTheBytesOfTheTable) {
       {ReconRanges{.lower = id_of(0x11), .ranges = {{id_of(0x22), {}, 258}}},
        "0602" + id1 + "0100" + id2 + zero + "02010000"},
       {Observed{kV4}, "0704cb007107000000000000000000000000d204"},
+      {Ports{kV4, -2, 0x1000, 0x2000},
+       "1f04cb007107000000000000000000000000d204"
+       "feff"
+       "0010"
+       "0020"},
       {Peers{}, "0800"},
       {Peers{{PeerHint{.node = filled<NodeId>(0x11), .age_seconds = 9, .candidates = {kV6}}}},
        "0801" + id1 + "0900000001" + "0620010db80000000000000000000000010700"},
@@ -96,6 +101,8 @@ TEST(Frames, AreCanonical) {
        true},
       {Observed{kV4}, true},
       {Observed{kV6}, true},
+      {Ports{kV4, 1, 1, 1}, true},
+      {Ports{kV6, -32768, 1, 65535}, true},
       {Peers{{PeerHint{.node = filled<NodeId>(1), .age_seconds = 1, .candidates = {kV4, kV6}},
               PeerHint{.node = filled<NodeId>(2)}}},
        true},
