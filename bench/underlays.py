@@ -1,8 +1,6 @@
 """What lies between the two computers. Each underlay is a lab of its own, gone afterwards."""
 import contextlib
-import json
 import os
-import signal
 
 from natlab import Lab, sweep_dead
 
@@ -37,8 +35,7 @@ def underlay(name, bin_dir):
                  if name == "lossy" else [])
         yield *hosts, trouble
         for host, line in zip(hosts, lines):
-            line.send_signal(signal.SIGTERM)
-            trouble[host.name] = json.loads(line.communicate()[0])
+            trouble[host.name] = line.end()["out"]
             if not trouble[host.name]["lost"] or not trouble[host.name]["late"]:
                 raise RuntimeError(f"{host.name}'s line was not bad: {trouble[host.name]}")
 

@@ -6,113 +6,32 @@
         bob = lab.site("bob", nat="port-restricted")       # a host behind a home router
         alice.run("ping", "-c1", bob.wan)
 
-By hand: `natlab.py up alice=public bob=symmetric`, `natlab.py exec alice CMD…`, `natlab.py down`.
+By hand: `natlab.py up alice=public bob=symmetric carol=port-restricted:cgn=symmetric:hosts=2`,
+`natlab.py exec alice CMD…`, `natlab.py down`.
 
-Root, iproute2 and nftables; the standard library only. Nothing is ever linked to the machine's own
-namespace, so no packet can leave the lab. Site i: WAN 198.18.i.2, LAN 192.168.(100+i).0/24, IPv6
-2001:db8:i::/64 outside and 2001:db8:i00::/64 in the LAN.
+Root, iproute2, nftables and conntrack; the standard library only. Nothing is ever linked to the
+machine's own namespace, so no packet can leave the lab. Site i: WAN 198.18.i.2 (100.64.i.2 behind
+an operator's NAT), LAN 192.168.(100+i).0/24, IPv6 2001:db8:i::/64 outside, 2001:db8:i00::/64 inside.
 """
 import os
 import pathlib
-import signal
-import subprocess
 import sys
-import time
 
-RULESETS = pathlib.Path(__file__).resolve().parent / "rulesets"
+from host import Host, LabError, add_address, connect, introduce, ip, namespaces, sh, sweep
+from line import Line
+from router import FIREWALL6, Router
 
-# A computer of the lab has its own name, /etc (a copy), /run, /root and /var/lib/ipop, so that the
-# programs run there with their defaults and neither see nor change those of this machine: no system
-# bus, no systemd-resolved, no keys.
-BOOT = """set -e
-hostname "$1"
-copy=$(mktemp -d) && mount -t tmpfs tmpfs "$copy" && cp -a /etc "$copy/etc"
-mount --bind "$copy/etc" /etc && umount -l "$copy" && rmdir "$copy"
-mkdir -p /var/lib/ipop && rm -rf /etc/ipop
-for folder in /run /root /var/lib/ipop; do mount -t tmpfs -o mode=755 tmpfs "$folder"; done
-chmod 700 /root /var/lib/ipop
-echo "$1" >/etc/hostname
-rm -f /etc/resolv.conf && : >/etc/resolv.conf
-printf '127.0.0.1 localhost %s\n::1 localhost\n' "$1" >/etc/hosts
-printf 'passwd: files\ngroup: files\nshadow: files\nhosts: files dns\n' >/etc/nsswitch.conf
-echo booted
-exec sleep infinity
-"""
-
-
-class LabError(RuntimeError):
-    pass
-
-
-def sh(*command, check=True):
-    run = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL)
-    if check and run.returncode:
-        raise LabError(f"{' '.join(command)}: {run.stdout}{run.stderr}")
-    return run.stdout
-
-
-def ip(namespace, text):
-    return sh("ip", "-n", namespace, *text.split())
-
-
-class Host:
-    """One computer, or a router: a namespace, its addresses, and what is run in it."""
-
-    def __init__(self, lab, name):
-        self.lab, self.name, self.namespace = lab, name, f"{lab.prefix}-{name}"
-        self.address = self.address6 = self.wan = self.pid = None
-
-    def command(self, *command):
-        enter = (["nsenter", "-t", str(self.pid), "-m", "-u", "-n", "--"] if self.pid
-                 else ["ip", "netns", "exec", self.namespace])
-        return enter + [str(word) for word in command]
-
-    def boot(self):
-        """Makes a computer of a bare namespace: own host name and system folders (see BOOT)."""
-        first = self.start("unshare", "--mount", "--uts", "--propagation", "private", "sh", "-c",
-                           BOOT, "boot", self.name, stdout=subprocess.PIPE, text=True)
-        if first.stdout.readline() != "booted\n":
-            raise LabError(f"{self.name}: does not boot")
-        first.stdout.close()
-        self.lab.first_processes.append(first)
-        self.pid = first.pid
-        return self
-
-    def run(self, *command, check=True, timeout=60, **options):
-        """Runs to the end; gives the CompletedProcess with text output."""
-        run = subprocess.run(self.command(*command), capture_output=True, text=True,
-                             timeout=timeout, **{"stdin": subprocess.DEVNULL, **options})
-        if check and run.returncode:
-            raise LabError(f"{self.name}: {' '.join(map(str, command))} gave {run.returncode}:\n"
-                           f"{run.stdout}{run.stderr}")
-        return run
-
-    def start(self, *command, **options):
-        """Starts in the background; the lab kills it at the end."""
-        options = {"stdin": subprocess.DEVNULL, "start_new_session": True, **options}
-        return subprocess.Popen(self.command(*command), **options)
-
-    def etc(self, name, text):
-        """Writes this computer's own /etc/NAME."""
-        self.run("tee", f"/etc/{name}", input=text, stdin=None)
-
-    def readdress(self, address):
-        """Moves the host to another address of its network, as a new DHCP lease would."""
-        gateway = ip(self.namespace, "-4 route show default").split()[2]
-        ip(self.namespace, "-4 addr flush dev eth0")
-        ip(self.namespace, f"addr add {address}/24 dev eth0")
-        ip(self.namespace, f"route replace default via {gateway}")
-        self.address = address
+STUN_SERVER = pathlib.Path(__file__).resolve().parent / "stun_server.py"
 
 
 class Lab:
     """Builds sites around one core router. Leaves nothing behind, also after a failure."""
 
     def __init__(self, prefix):
-        self.prefix, self.sites, self.first_processes = prefix, 0, []
+        self.prefix, self.sites, self.numbers, self.first_processes = prefix, 0, 0, []
         sweep(prefix)
         try:
-            self.core = self._namespace("core", forwards=True)
+            self.core = Host(self, "core", forwards=True)
         except LabError:
             sweep(prefix)
             raise
@@ -127,37 +46,53 @@ class Lab:
         sweep(self.prefix)
         for process in self.first_processes:
             process.wait()
+            if process.stdout:
+                process.stdout.close()
 
-    def site(self, name, nat=None, hosts=1, v4=True, v6=True, forward_port=None):
-        """A site at the core. `nat` None: a public host. Otherwise a router with that ruleset and
-        `hosts` computers behind it; more than one come back as a list. `forward_port`: a UDP port
-        that the router hands to the first of them."""
+    def site(self, name, nat=None, hosts=1, v4=True, v6=True, lan=None, cgn=None, **router):
+        """A site at the core. `nat` None: a public host. Otherwise a router of that kind and
+        `hosts` computers behind it; more than one come back as a list. With `v6` they also have
+        IPv6 through the router's firewall; kind "v6fw" has nothing else. `lan`: the IPv4 prefix
+        inside, as "192.168.1". `cgn`: the kind of an operator's NAT before the router.
+        Also `hairpin`, `udp_timeout_s` and `forward_port` (a UDP port that the router hands to the
+        first host): see Router."""
         self.sites += 1
-        return (self._public(name, v4, v6) if nat is None
-                else self._behind_nat(name, nat, hosts, v6, forward_port))
+        if nat is None:
+            return self._public(name, v4, v6)
+        access = self._router(name, nat, v6, lan, cgn, router)
+        computers = [Host(self, name if k == 0 else f"{name}{k + 1}") for k in range(hosts)]
+        for computer in computers:
+            access.plug_in(computer)
+            computer.boot()
+        return computers[0] if hosts == 1 else computers
 
     def wire(self, one_name, other_name):
         """Two computers joined by one cable, with nothing between them."""
         self.sites += 1
-        one, other = self._namespace(one_name), self._namespace(other_name)
+        one, other = Host(self, one_name), Host(self, other_name)
         one.address, other.address = (f"198.18.{self.sites}.{k}" for k in (1, 2))
-        self._link(one, "eth0", [f"{one.address}/24"], other, "eth0", [f"{other.address}/24"])
+        connect(one, "eth0", [f"{one.address}/24"], other, "eth0", [f"{other.address}/24"])
         return one.boot(), other.boot()
 
-    def impair(self, host, program, **options):
-        """Makes the line of a public host bad: what it sends passes through `program` (impair.cc)
-        with these options, as loss=2. Gives the process; SIGTERM makes it print its counts."""
-        number = host.address.split(".")[2]
-        process = self.core.start(program, "--queue", number, "--seed", number,
-                                  *(str(word) for name, value in options.items()
-                                    for word in ("--" + name.replace("_", "-"), value)),
-                                  stdout=subprocess.PIPE, text=True)
-        if process.stdout.readline() != "ready\n":
-            raise LabError(f"{host.name}: its line cannot be impaired")
-        # nftables' own queue statement is missing from more kernels than this extension of old.
-        self.core.run("iptables", "-t", "mangle", "-A", "PREROUTING", "-i", f"c{number}",
-                      "-j", "NFQUEUE", "--queue-num", number)
-        return process
+    def stun_server(self, name="stun"):
+        """A public host that answers STUN (RFC 8489, and RFC 5780 with `addresses[1]` as its other
+        address) on ports 3478 and 3479, in both families."""
+        host, number = self.site(name), self.sites
+        host.addresses = [host.address, f"198.18.{number}.3"]
+        host.addresses6 = [host.address6, f"2001:db8:{number:x}::3"]
+        add_address(host, "eth0", f"{host.addresses[1]}/24")
+        add_address(host, "eth0", f"{host.addresses6[1]}/64")
+        introduce(self.core, f"c{number}", f"2001:db8:{number:x}::1", host, "eth0",
+                  host.addresses6[1])
+        for addresses in (host.addresses, host.addresses6):
+            host.serve("/usr/bin/python3", STUN_SERVER, *addresses)
+        return host
+
+    def impair(self, host, program, ways=("out",), **options):
+        """Makes the access line of a host's site bad: what it sends ("out") and what comes to it
+        ("in") passes through `program` (impair.cc) with these options, as loss=2. Gives the Line;
+        its end() mends it and tells what it did."""
+        return Line(self.core, host, program, ways, options)
 
     def block(self, one, other):
         """Drops everything between two sites at the core."""
@@ -174,120 +109,54 @@ class Lab:
     def unblock(self):
         self.core.run("nft", "flush chain inet pairs f")
 
+    def next_number(self):
+        self.numbers += 1
+        return self.numbers
+
     # --- construction ---
 
-    def _namespace(self, name, forwards=False):
-        host = Host(self, name)
-        sh("ip", "netns", "add", host.namespace)
-        ip(host.namespace, "link set lo up")
-        settings = ["net.ipv6.conf.all.accept_dad=0", "net.ipv6.conf.default.accept_dad=0",
-                    "net.ipv4.conf.all.rp_filter=0", "net.ipv4.conf.default.rp_filter=0"]
-        if forwards:
-            settings += ["net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1"]
-        host.run("sysctl", "-qw", *settings)
-        return host
-
-    def _link(self, one, one_device, one_addresses, other, other_device, other_addresses):
-        ip(one.namespace, f"link add {one_device} type veth "
-           f"peer name {other_device} netns {other.namespace}")
-        for host, device, addresses in ((one, one_device, one_addresses),
-                                        (other, other_device, other_addresses)):
-            for address in addresses:
-                ip(host.namespace, f"addr add {address} dev {device} {self._nodad(address)}")
-            ip(host.namespace, f"link set {device} up")
-
-    @staticmethod
-    def _nodad(address):
-        return "nodad" if ":" in address else ""
-
-    def _outside(self, v4, v6):
-        """Addresses of the newest site's access link: (the core's, the site's)."""
+    def _access(self, host, device, v4, v6):
+        """The newest site's access line: addresses, routes and neighbours of both ends."""
         i = self.sites
         pairs = [(f"198.18.{i}.1", f"198.18.{i}.2", 24)] * v4
         pairs += [(f"2001:db8:{i:x}::1", f"2001:db8:{i:x}::2", 64)] * v6
-        return ([f"{core}/{length}" for core, _, length in pairs],
-                [f"{site}/{length}" for _, site, length in pairs],
-                [core for core, _, _ in pairs])
+        connect(self.core, f"c{i}", [f"{core}/{length}" for core, _, length in pairs],
+                host, device, [f"{site}/{length}" for _, site, length in pairs])
+        for core, _, _ in pairs:
+            ip(host.namespace, f"route replace default via {core}")
+        if v6:
+            introduce(self.core, f"c{i}", pairs[-1][0], host, device, pairs[-1][1])
+        host.access = f"c{i}"
+        host.address = f"198.18.{i}.2" if v4 else None
+        host.address6 = f"2001:db8:{i:x}::2" if v6 else None
 
     def _public(self, name, v4, v6):
-        i, host = self.sites, self._namespace(name)
-        core, site, gateways = self._outside(v4, v6)
-        self._link(self.core, f"c{i}", core, host, "eth0", site)
-        for gateway in gateways:
-            ip(host.namespace, f"route replace default via {gateway}")
-        self._neighbours(f"c{i}", host, "eth0", v6)
-        host.address = host.wan = f"198.18.{i}.2" if v4 else None
-        host.address6 = f"2001:db8:{i:x}::2" if v6 else None
+        host = Host(self, name)
+        self._access(host, "eth0", v4, v6)
         return host.boot()
 
-    def _neighbours(self, core_device, host, device, v6):
-        """Tells both ends each other's link address: IPv6's neighbour discovery answers on a new
-        link only after a second, which would look like the fault of what is tested."""
-        if not v6:
-            return
-        prefix, ends = f"2001:db8:{self.sites:x}::", ((self.core, core_device), (host, device))
-        links = [ip(end.namespace, f"-o link show {dev}").split("link/ether ")[1].split()[0]
-                 for end, dev in ends]
-        for (end, dev), number, link in zip(ends, (2, 1), reversed(links)):
-            ip(end.namespace,
-               f"neigh replace {prefix}{number} lladdr {link} dev {dev} nud permanent")
-
-    def _behind_nat(self, name, nat, count, v6, forward_port):
-        i, router = self.sites, self._namespace(name + "-router", forwards=True)
-        core, site, gateways = self._outside(True, v6)
-        self._link(self.core, f"c{i}", core, router, "wan", site)
-        for gateway in gateways:
-            ip(router.namespace, f"route replace default via {gateway}")
-        self._neighbours(f"c{i}", router, "wan", v6)
-        ip(router.namespace, "link add lan type bridge")
-        ip(router.namespace, "link set lan up")
-        # br_netfilter may be on by default and would run bridged packets through the NAT hooks.
-        router.run("sysctl", "-qw", "net.bridge.bridge-nf-call-iptables=0", check=False)
-        lan = f"192.168.{100 + i}"
-        ip(router.namespace, f"addr add {lan}.1/24 dev lan")
-        hosts = [self._lan_host(name if k == 0 else f"{name}{k + 1}", router, lan, k)
-                 for k in range(count)]
-        router.run("nft", "-D", "WANIF=wan", "-D", "LANIF=lan", "-D", f"WANIP=198.18.{i}.2",
-                   "-f", RULESETS / f"{nat}.nft")
-        if forward_port:
-            router.run("nft", "add chain ip nat fwd_in { type nat hook prerouting priority -100; };"
-                       f"add rule ip nat fwd_in iifname wan udp dport {forward_port} "
-                       f"dnat to {hosts[0].address}")
-        for host in hosts:
-            host.wan, host.router = f"198.18.{i}.2", router
-        return hosts[0] if count == 1 else hosts
-
-    def _lan_host(self, name, router, lan, k):
-        host = self._namespace(name)
-        ip(router.namespace, f"link add p{k} type veth peer name eth0 netns {host.namespace}")
-        ip(router.namespace, f"link set p{k} master lan up")
-        host.address = f"{lan}.{k + 2}"
-        ip(host.namespace, f"addr add {host.address}/24 dev eth0")
-        ip(host.namespace, "link set eth0 up")
-        ip(host.namespace, f"route replace default via {lan}.1")
-        return host.boot()
-
-
-def namespaces(prefix):
-    listed = (line.split(" ")[0] for line in sh("ip", "netns", "list").split("\n"))
-    return [name for name in listed if name.startswith(prefix + "-")]
-
-
-def sweep(prefix):
-    """Ends every process in the namespaces with this prefix and deletes them."""
-    names = namespaces(prefix)
-    for _ in range(50):
-        pids = [int(pid) for name in names for pid in sh("ip", "netns", "pids", name).split()]
-        if not pids:
-            break
-        for pid in pids:
-            try:
-                os.kill(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
-        time.sleep(0.02)  # a killed process leaves its namespace a moment later
-    for name in names:
-        sh("ip", "netns", "delete", name, check=False)
+    def _router(self, name, kind, v6, lan, cgn, options):
+        i, v4 = self.sites, kind != FIREWALL6
+        v6 = (v6 or not v4) and not cgn
+        lan = (lan or f"192.168.{100 + i}") if v4 else None
+        lan6 = f"2001:db8:{i:x}00:" if v6 else None
+        upstream = None
+        if cgn:
+            upstream = Router(self, f"{name}-operator", cgn, f"100.64.{i}")
+            self._access(upstream, "wan", v4=True, v6=False)
+            upstream.load()
+        router = Router(self, f"{name}-router", kind, lan, lan6, upstream=upstream, **options)
+        if upstream:
+            connect(upstream, "home", [], router, "wan", [f"100.64.{i}.2/24"])
+            ip(upstream.namespace, "link set home master lan")
+            ip(router.namespace, f"route replace default via 100.64.{i}.1")
+            router.address, router.access = f"100.64.{i}.2", upstream.access
+        else:
+            self._access(router, "wan", v4, v6)
+        if lan6:
+            ip(self.core.namespace, f"route replace {lan6}:/64 via {router.address6}")
+        router.load()
+        return router
 
 
 def sweep_dead(stem):
@@ -298,14 +167,26 @@ def sweep_dead(stem):
             sweep(f"{stem}-{pid}")
 
 
+def up(lab, spec):
+    """NAME=KIND[:OPTION[=VALUE]]…, as bob=port-restricted:cgn=symmetric:hosts=2."""
+    name, _, rest = spec.partition("=")
+    kind, *words = rest.split(":")
+    options = {}
+    for word in words:
+        option, _, value = word.partition("=")
+        options[option] = int(value) if value.isdigit() else value or True
+    made = lab.site(name, None if kind in ("", "public") else kind, **options)
+    for host in made if isinstance(made, list) else [made]:
+        print(f"{host.name}: {host.address or host.address6}, seen outside as "
+              f"{host.wan or host.address6}")
+
+
 def main():
     prefix, verb = os.environ.get("NATLAB", "natlab"), sys.argv[1:2]
     if verb == ["up"]:
         lab = Lab(prefix)
         for spec in sys.argv[2:]:
-            name, _, kind = spec.partition("=")
-            host = lab.site(name, None if kind in ("", "public") else kind)
-            print(f"{name}: {host.address}, seen outside as {host.wan}")
+            up(lab, spec)
     elif verb == ["exec"] and len(sys.argv) > 3:
         first = sh("ip", "netns", "pids", f"{prefix}-{sys.argv[2]}").split()[0]
         os.execvp("nsenter", ["nsenter", "-t", first, "-m", "-u", "-n", "--", *sys.argv[3:]])

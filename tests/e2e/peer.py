@@ -4,6 +4,7 @@
     peer.py sink ADDRESS PORT                  takes one TCP connection; prints BYTES SHA256
     peer.py source ADDRESS PORT BYTES SEED     sends reproducible bytes; prints BYTES SHA256
     peer.py hear ADDRESS PORT                  prints one line "SOURCE TEXT" for each UDP datagram
+    peer.py hear_from ADDRESS PORT             prints one line "SOURCE PORT" for each UDP datagram
     peer.py say SOURCE TARGET PORT TEXT        one UDP datagram with that (any) source address
     peer.py noise ADDRESS PORT COUNT SEED      random datagrams, many with our first bytes
     peer.py names ADDRESS ANSWER               a DNS server: every name has that IPv4 address and no
@@ -50,13 +51,22 @@ def source(address, port, count, seed):
     print(count, digest.hexdigest(), flush=True)
 
 
-def hear(address, port):
+def datagrams(address, port):
     with socket.socket(family(address), socket.SOCK_DGRAM) as ear:
         ear.bind((address, int(port)))
         print("ready", flush=True)
         while True:
-            data, sender = ear.recvfrom(2000)
-            print(sender[0], data.decode(), flush=True)
+            yield ear.recvfrom(2000)
+
+
+def hear(address, port):
+    for data, sender in datagrams(address, port):
+        print(sender[0], data.decode(), flush=True)
+
+
+def hear_from(address, port):
+    for _, sender in datagrams(address, port):
+        print(*sender[:2], flush=True)
 
 
 def say(sender, target, port, text):
