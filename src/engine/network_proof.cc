@@ -96,7 +96,7 @@ void Network::handle_proof(const Now& now, Peer& peer, SessionIndex session,
   if (proof.statements.size() > (peer.proven ? kProofStatementsMax : kStrangerStatementsMax))
     return;
   handle_statements(now, proof.statements, &peer);
-  refresh_membership(now);
+  if (!state.theirs_accepted) settle_membership(now);
   if (peer.doomed) return;
   if (!state.theirs_accepted) {
     if (!evaluate_proof(now, peer, session, proof)) return;
