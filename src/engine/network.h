@@ -13,6 +13,7 @@
 #include "engine/context.h"
 #include "engine/device_host.h"
 #include "engine/peer.h"
+#include "engine/recon_budget.h"
 #include "engine/statement_pace.h"
 #include "engine/status.h"
 #include "engine/stored.h"
@@ -335,7 +336,8 @@ class Network {
   void flood(const std::vector<wire::StatementId>& ids, const Peer* except);
   void send_statement(Peer& peer, const wire::StatementId& id);
   void begin_recon(const Now& now, Peer& peer);
-  void handle_recon(const Now& now, Peer& peer, const member::ReconAnswer& answer);
+  template <class ReconFrame>
+  void handle_recon(const Now& now, Peer& peer, const ReconFrame& frame);
   void send_owed_statements(const Now& now, Peer& peer);
   void handle_bye(const Now& now, Peer& peer, wire::ByeReason reason);
   void handle_pong(const Now& now, Peer& peer, const wire::Pong& pong);
@@ -375,6 +377,7 @@ class Network {
   std::optional<member::StatementSet> set_;
   member::Membership membership_;
   StatementPace pace_;
+  std::map<wire::NodeId, ReconBudget> recon_budgets_;  ///< of members that asked
 
   DeviceHost devices_;
   Instant devices_store_at_ = Instant::max();

@@ -53,6 +53,8 @@ void Network::refresh_membership(const Now& now) {
   }
   if (was_member && old_v4 != self()->v4 && up_) want_interface();
   cut_invalid_peers(now);
+  std::erase_if(recon_budgets_,
+                [&](const auto& entry) { return membership_.find(entry.first) == nullptr; });
   refresh_devices(now);
   std::vector<wire::NodeId> others;
   for (const auto& [node, m] : membership_.members()) {

@@ -73,10 +73,10 @@ void Network::dispatch(const Now& now, Peer& peer, SessionIndex session, const W
           [&](const wire::PathResponse& f) { peer.link->handle_path_response(now, f); },
           [&](const wire::Bye& f) { handle_bye(now, peer, f.reason); },
           [&](const wire::Recon& f) {
-            if (accepted) handle_recon(now, peer, member::answer_recon(*set_, f));
+            if (accepted) handle_recon(now, peer, f);
           },
           [&](const wire::ReconRanges& f) {
-            if (accepted) handle_recon(now, peer, member::answer_recon(*set_, f));
+            if (accepted) handle_recon(now, peer, f);
           },
           [&](const wire::Ping& f) {
             if (!accepted) return;
@@ -183,11 +183,19 @@ void Network::begin_recon(const Now& now, Peer& peer) {
              member::begin_reconciliation(*set_));
 }
 
-void Network::handle_recon(const Now& now, Peer& peer, const member::ReconAnswer& answer) {
-  for (const member::ReconFrame& frame : answer.frames) {
-    std::visit([&](const auto& f) { peer.link->send(f); }, frame);
+template <class ReconFrame>
+void Network::handle_recon(const Now& now, Peer& peer, const ReconFrame& frame) {
+  if (!peer.node) return;
+  ReconBudget& budget = recon_budgets_[*peer.node];
+  if (!budget.admit(now.at)) return;
+  member::ReconAnswer answer = member::answer_recon(*set_, frame);
+  answer.frames.resize(budget.take_frames(now.at, answer.frames.size()));
+  for (const member::ReconFrame& f : answer.frames) {
+    std::visit([&](const auto& written) { peer.link->send(written); }, f);
   }
-  peer.outbox.add(now.at, *set_, answer.wanted_by_them);
+  auto& wanted = answer.wanted_by_them;
+  wanted.resize(budget.take_statements(now.at, wanted.size(), set_->size()));
+  peer.outbox.add(now.at, *set_, wanted);
   send_owed_statements(now, peer);
 }
 
