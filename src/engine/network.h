@@ -192,6 +192,7 @@ class Network {
   const member::Membership& membership() const { return membership_; }
   /// How often the statement set was evaluated.
   std::uint64_t evaluations() const { return pace_.evaluations(); }
+  const overlay::Ring* ring() const { return ring_ ? &*ring_ : nullptr; }
   const wire::NetworkId& id() const { return set_->network(); }
   const member::Member* self() const;
   /// By name, address or node id (hexadecimal).
@@ -322,6 +323,9 @@ class Network {
   bool admit_redemption(const Now& now, Peer& peer, SessionIndex session,
                         const wire::StatementId& redemption);
   void accept_peer(const Now& now, Peer& peer, const member::Member& member);
+  static bool begins_anew(const Peer& peer);
+  void prove(const Now& now, Peer& peer, SessionIndex session);
+  void forget_session(const Now& now, Peer& peer);
   void refuse(const Now& now, Peer& peer, SessionIndex session, wire::ByeReason reason);
   void proof_timeouts(const Now& now, Peer& peer);
   Instant stranger_until(const Peer& peer) const;

@@ -242,6 +242,7 @@ bool Network::pump_link(const Now& now, Peer& peer) {
                    [&](Link::PairUsable& o) {
                      PairProof proof;
                      proof.since = now.at;
+                     proof.ours_anew = begins_anew(peer);
                      peer.proofs.insert_or_assign(o.local, proof);
                      send_proof(now, peer, o.local);
                    },

@@ -62,7 +62,7 @@ void Network::dispatch(const Now& now, Peer& peer, SessionIndex session, const W
     proof->second.ours_accepted = true;
     proof->second.resend_at = Instant::max();
     peer.knows_our_chain = true;
-    peer.link->prove(now, session);
+    prove(now, peer, session);
   }
   std::visit(
       Overload{
