@@ -56,28 +56,6 @@ Halted halt_after_message2(World& world, const Node& initiator, const Node& resp
           first_of(seen, wire::kTypeData)};
 }
 
-/// One of the node's proven sessions with a member.
-SessionIndex session_with(const Node& node, const Node& member) {
-  const auto& sessions = node.snapshot().sessions;
-  return std::ranges::find_if(sessions,
-                              [address = member.status().v4](const auto& entry) {
-                                return entry.second.proven && entry.second.source4 == address;
-                              })
-      ->first;
-}
-
-/// The worker hands up a control frame as if the session's other end had sent it.
-void hand_up(Node& node, SessionIndex session, const Endpoint& from, const wire::Frame& frame) {
-  ByteVector plaintext;
-  wire::write_frame(frame, plaintext);
-  node.engine().handle_event(node.now(), dataplane::FrameEvent{session, from, plaintext});
-  node.drain();
-}
-
-engine::StoredIdentity identity_of(const Node& node, const std::string& network) {
-  return *engine::parse_stored_identity(node.file(network, FileKind::Identity));
-}
-
 void become(Node& node, const std::string& network, const engine::StoredIdentity& identity) {
   node.replace_file(network, FileKind::Identity, write_stored_identity(identity));
 }
@@ -200,6 +178,7 @@ TEST(Adversary, AJoinerAnswersTheHostsOfItsInviteAlone) {
     return erin.engine().networks().begin()->second->find_member("dave");
   };
   ASSERT_TRUE(world.run_until([&] { return admitted() != nullptr; }, 5s));
+  world.run_for(1s);  // so that it is on erin's disk
   std::vector<ByteVector> seen;
   world.tap = &seen;
   // erin knows where dave is, and reaches nobody else.

@@ -94,6 +94,75 @@ TEST(Overlay, NobodyKeepsASessionWithEverybody) {
   room.all_reach_each_other({0, 7, 20, 23}, 2s);
 }
 
+/// The members of a room in the order of their ring ids.
+class Circle {
+ public:
+  explicit Circle(Room& room) : room_(&room) {
+    for (std::size_t i = 0; i < room.world.size(); ++i) {
+      ids_.push_back(*wire::NodeId::from(*from_hex(room.node(i).status().node)));
+      order_.push_back(i);
+    }
+    std::ranges::sort(order_, {}, [&](std::size_t i) { return wire::ring_id(ids_[i]); });
+  }
+
+  /// Of one member's link to another, by its own ring: what the two ends must agree on.
+  struct Roles {
+    bool near = false;
+    bool asked_for = false;  ///< a long link that this end asked for
+    bool given = false;      ///< ... that the other end asked for
+  };
+  Roles roles(std::size_t at, std::size_t other) const {
+    const overlay::Ring* ring = network_of(room_->node(at)).ring();
+    const overlay::Link* link = ring == nullptr ? nullptr : ring->links().find(ids_[other]);
+    if (link == nullptr) return {};
+    return {link->near == overlay::NearState::Up, link->long_out, link->long_in};
+  }
+  /// Whether each has its four nearest on either side, and both ends say the same of each link.
+  bool is_exact() const {
+    const std::size_t n = order_.size();
+    for (std::size_t i = 0; i < n; ++i) {
+      for (std::size_t step = 1; step < n; ++step) {
+        const std::size_t other = order_[(i + step) % n];
+        const Roles here = roles(order_[i], other);
+        const bool are_near = step <= 4 || n - step <= 4;
+        if (here.near != are_near || here.asked_for != roles(other, order_[i]).given) return false;
+      }
+    }
+    return true;
+  }
+  bool becomes_exact(Duration limit) const {
+    const Instant end = room_->world.at() + limit;
+    while (!is_exact() && room_->world.at() < end) room_->world.run_for(100ms);
+    return is_exact();
+  }
+
+ private:
+  Room* room_;
+  std::vector<wire::NodeId> ids_;
+  std::vector<std::size_t> order_;
+};
+
+TEST(Overlay, WhoRestartsTakesItsPlaceInTheRingWithinSeconds) {
+  std::size_t long_links = 0;
+  for (std::uint64_t seed = 1; seed <= 3; ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    Room room(seed, 20, 20, 1);
+    const Circle circle(room);
+    ASSERT_TRUE(circle.becomes_exact(2min));
+    for (const std::size_t i : {std::size_t{5}, std::size_t{11}, std::size_t{17}}) {
+      for (std::size_t j = 0; j < 20; ++j) {
+        if (j != i) long_links += circle.roles(j, i).asked_for ? 1U : 0U;
+      }
+      room.node(i).crash();
+      room.world.run_for(1s);  // nobody notices
+      room.node(i).start();
+      room.world.run_for(100ms);
+      EXPECT_TRUE(circle.becomes_exact(10s)) << Room::name(i);
+    }
+  }
+  EXPECT_GE(long_links, 5U) << "links whose other end had forgotten them";
+}
+
 TEST(Overlay, AnotherRelayTakesOver) {
   Room room(5, 4, 2, 0);
   ASSERT_TRUE(room.world.run_until([&] { return room.knows(3, 4) && room.knows(2, 4); }, 30s));

@@ -83,4 +83,62 @@ ByteVector ip_packet(Ipv4 from, Ipv4 to) {
   return p;
 }
 
+SessionIndex session_with(const Node& node, const Node& member) {
+  const auto& sessions = node.snapshot().sessions;
+  return std::ranges::find_if(sessions,
+                              [address = member.status().v4](const auto& entry) {
+                                return entry.second.proven && entry.second.source4 == address;
+                              })
+      ->first;
+}
+
+void hand_up(Node& node, SessionIndex session, const Endpoint& from, const wire::Frame& frame) {
+  ByteVector plaintext;
+  wire::write_frame(frame, plaintext);
+  node.engine().handle_event(node.now(), dataplane::FrameEvent{session, from, plaintext});
+  node.drain();
+}
+
+engine::StoredIdentity identity_of(const Node& node, const std::string& network) {
+  return *engine::parse_stored_identity(node.file(network, engine::FileKind::Identity));
+}
+
+void add_to_file(Node& node, const std::string& network,
+                 const std::vector<ByteVector>& statements) {
+  const ByteVector file = to_vector(node.file(network, engine::FileKind::Statements));
+  const auto stored = engine::parse_stored_statements(file);
+  check(stored.has_value());
+  std::vector<Bytes> all = *stored;
+  all.insert(all.end(), statements.begin(), statements.end());
+  node.replace_file(network, engine::FileKind::Statements, engine::write_stored_statements(all));
+}
+
+std::vector<ByteVector> make_statements(const Node& node, const std::string& network,
+                                        std::size_t count) {
+  const engine::StoredIdentity identity = identity_of(node, network);
+  const auto key =
+      crypto::SigningKey::from_seed(*crypto::Secret<32>::from(identity.identity_seed.reveal()));
+  std::vector<ByteVector> out;
+  for (std::size_t n = 0; n < count; ++n) {
+    out.push_back(
+        member::sign_statement(
+            {.network = identity.network,
+             .body = wire::Config{.issuer = identity.grant, .version = n + 1, .blob = {}}},
+            key)
+            .bytes);
+  }
+  return out;
+}
+
+std::size_t statements_stored(const Node& node, const std::string& network) {
+  const auto stored =
+      engine::parse_stored_statements(node.file(network, engine::FileKind::Statements));
+  return stored ? stored->size() : 0;
+}
+
+const engine::Network& network_of(Node& node) {
+  check(node.engine().networks().size() == 1);
+  return *node.engine().networks().begin()->second;
+}
+
 }  // namespace ipop::sim

@@ -2,7 +2,9 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
+#include "engine/stored.h"
 #include "sim/world.h"
 
 /// What most simulated stories begin with.
@@ -24,6 +26,20 @@ std::optional<engine::Failure> join_failure(const Node& node);
 void make_pair(World& world);
 /// Three nodes: carol as well.
 void make_trio(World& world);
+
+/// One of the node's proven sessions with a member.
+SessionIndex session_with(const Node& node, const Node& member);
+/// The worker hands up a control frame as if the session's other end had sent it.
+void hand_up(Node& node, SessionIndex session, const Endpoint& from, const wire::Frame& frame);
+engine::StoredIdentity identity_of(const Node& node, const std::string& network);
+/// Puts statements into the file of a node that is off.
+void add_to_file(Node& node, const std::string& network, const std::vector<ByteVector>& statements);
+/// So many more statements of the node's, which change nothing.
+std::vector<ByteVector> make_statements(const Node& node, const std::string& network,
+                                        std::size_t count);
+/// Statements in the node's file.
+std::size_t statements_stored(const Node& node, const std::string& network);
+const engine::Network& network_of(Node& node);
 
 /// An IPv4 UDP packet without payload.
 ByteVector ip_packet(Ipv4 from, Ipv4 to);

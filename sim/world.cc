@@ -74,6 +74,7 @@ void Node::drain() {
                    [&](engine::TakeIn& o) { deliver(o.from, o.datagram); },
                    [&](engine::Transmit& o) { transmit(o.to, o.datagram); },
                    [&](engine::Store& o) {
+                     ++stores_[o.kind];
                      if (!disk_full) disk_[o.network][o.kind] = std::move(o.bytes);
                      engine_->handle_stored(now(), o.ticket, !disk_full, "No space left on device");
                    },

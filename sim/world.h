@@ -53,6 +53,11 @@ class Node {
     return drops_[static_cast<std::size_t>(reason)];
   }
   std::uint64_t datagrams_sent() const { return datagrams_sent_; }
+  /// How often such a file was written.
+  std::uint64_t stores(engine::FileKind kind) const {
+    const auto it = stores_.find(kind);
+    return it == stores_.end() ? 0 : it->second;
+  }
 
   /// kill -9: everything but the disk is gone.
   void crash();
@@ -95,6 +100,7 @@ class Node {
   std::map<std::string, std::map<engine::FileKind, ByteVector>> disk_;
   std::array<std::uint64_t, dataplane::kDropCount> drops_{};
   std::uint64_t datagrams_sent_ = 0;
+  std::map<engine::FileKind, std::uint64_t> stores_;
 };
 
 class World {

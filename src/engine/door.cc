@@ -7,10 +7,8 @@
 namespace ipop::engine {
 namespace {
 
-constexpr double kIngressRate = 5;
-constexpr double kIngressBurst = 10;
-constexpr double kNodeRate = 20;
-constexpr double kNodeBurst = 20;
+constexpr TokenBucket::Limit kIngress{.per_second = 5, .burst = 10};
+constexpr TokenBucket::Limit kNode{.per_second = 20, .burst = 20};
 
 /// What a cookie is bound to: the address, or one that stands for the member that it came through
 /// (in 100::/64, which RFC 6666 keeps free of anybody; the gate tells /64s apart).
@@ -25,28 +23,11 @@ Endpoint origin_of(const Way& from, PeerHandle ingress) {
 
 }  // namespace
 
-bool IngressLimit::Bucket::take(Instant now, double rate, double burst) {
-  if (at == Instant::min()) {
-    tokens = burst;
-  } else {
-    const double seconds = std::chrono::duration<double>(std::max(Duration(0), now - at)).count();
-    tokens = std::min(burst, tokens + rate * seconds);
-  }
-  at = now;
-  if (tokens < 1) return false;
-  tokens -= 1;
-  return true;
-}
-
-bool IngressLimit::Bucket::is_full(Instant now) const {
-  return now - at >= std::chrono::seconds(static_cast<int>(kIngressBurst / kIngressRate));
-}
-
 bool IngressLimit::admit(Instant now, PeerHandle ingress) {
-  std::erase_if(by_ingress_, [&](const auto& entry) { return entry.second.is_full(now); });
+  std::erase_if(by_ingress_,
+                [&](const auto& entry) { return entry.second.is_full(now, kIngress); });
   // The one's own first: who is over it takes nothing from the others.
-  return by_ingress_[ingress].take(now, kIngressRate, kIngressBurst) &&
-         all_.take(now, kNodeRate, kNodeBurst);
+  return by_ingress_[ingress].take(now, kIngress) && all_.take(now, kNode);
 }
 
 Admission admit_initiation(Context& context, const Now& now, const session::Profile& profile,

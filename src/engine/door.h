@@ -3,6 +3,7 @@
 #include <map>
 #include <optional>
 
+#include "base/token_bucket.h"
 #include "base/way.h"
 #include "session/gate.h"
 
@@ -19,14 +20,8 @@ class IngressLimit {
   bool admit(Instant now, PeerHandle ingress);
 
  private:
-  struct Bucket {
-    double tokens = 0;
-    Instant at = Instant::min();
-    bool take(Instant now, double rate, double burst);
-    bool is_full(Instant now) const;
-  };
-  Bucket all_;
-  std::map<PeerHandle, Bucket> by_ingress_;
+  TokenBucket all_;
+  std::map<PeerHandle, TokenBucket> by_ingress_;
 };
 
 struct Admission {

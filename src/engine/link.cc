@@ -226,9 +226,9 @@ std::vector<std::unique_ptr<dataplane::Keypair>> Link::take_garbage() {
 }
 
 void Link::pump(const Now& now) {
-  pump_session();
+  pump_session(now);
   pump_paths();
-  pump_session();  // a lost path resets the session
+  pump_session(now);  // a lost path resets the session
   if (online() != was_online_) {
     was_online_ = online();
     pings_unanswered_ = 0;
@@ -237,7 +237,7 @@ void Link::pump(const Now& now) {
   }
 }
 
-void Link::pump_session() {
+void Link::pump_session(const Now& now) {
   for (bool more = true; more;) {
     auto output = session_.poll_output();
     std::visit(Overload{
@@ -249,7 +249,7 @@ void Link::pump_session() {
                    [&](session::Session::SendResponse& o) {
                      if (responding_to_) outputs_.emplace_back(Send{*responding_to_, o.datagram});
                    },
-                   [&](session::Session::PairMade& o) { make_pair(std::move(o)); },
+                   [&](session::Session::PairMade& o) { make_pair(now, std::move(o)); },
                    [&](session::Session::SendOn&) { outputs_.emplace_back(Changed{}); },
                    [&](session::Session::PairDropped& o) {
                      if (const auto it = pairs_.find(o.local); it != pairs_.end()) {
@@ -301,7 +301,7 @@ void Link::send_challenge(const Way& to, const wire::PathChallenge& challenge) {
   }
 }
 
-void Link::make_pair(session::Session::PairMade made) {
+void Link::make_pair(const Now& now, session::Session::PairMade made) {
   Pair pair;
   pair.keypair = std::make_unique<dataplane::Keypair>(
       dataplane::Keypair::Options{.local = made.local,
@@ -311,6 +311,7 @@ void Link::make_pair(session::Session::PairMade made) {
                                   .backend = ctx_->backends.of(made.suite)},
       std::move(made.keys));
   pair.epoch = made.epoch;
+  pair.made = now.at;
   pair.usable = made.initiator;
   if (!made.initiator) pair.answered_to = responding_to_;
   pairs_.insert_or_assign(made.local, std::move(pair));

@@ -131,6 +131,7 @@ class Link {
   struct Pair {
     std::unique_ptr<dataplane::Keypair> keypair;
     Epoch epoch;
+    Instant made{};
     bool usable = false;
     bool proven = false;
     std::optional<Way> answered_to;  ///< where our response went; proves that path
@@ -143,11 +144,11 @@ class Link {
  private:
   void send_plain_on(SessionIndex local, ByteVector plain);
   void pump(const Now& now);
-  void pump_session();
+  void pump_session(const Now& now);
   void pump_paths();
   void send_challenge(const Way& to, const wire::PathChallenge& challenge);
   void keep_alive(const Now& now);
-  void make_pair(session::Session::PairMade made);
+  void make_pair(const Now& now, session::Session::PairMade made);
   void note_received(Instant now);
   Instant last_received() const;
   Instant last_ip_sent() const;

@@ -44,7 +44,7 @@ Outcome<std::string> Network::found(const Now& now, const CreateOptions& options
   std::string recovery = secret_text(founded->recovery.seed().reveal());
   root_ = std::move(founded->root);
   store_secrets();
-  store_statements();
+  store_statements(now);
   store_identity();  // last: what has an identity is whole
   start(now);
   return recovery;
@@ -162,7 +162,7 @@ void Network::start(const Now& now) {
   refresh_local_side();
   set_epochs();
   reserve_clock(now);
-  membership_stale_ = true;
+  pace_.demand_evaluation();
   refresh_membership(now);
   if (up_ && state_ == State::Member) want_interface();
   ctx_->snapshot_stale = true;
@@ -187,9 +187,10 @@ void Network::handle_interface(const std::string& name, const std::string& probl
 
 void Network::handle_timeout(const Now& now) {
   if (clock_at_ <= now.at || local_.timestamps.wants_reservation(now)) reserve_clock(now);
-  if (membership_at_ <= now.at) membership_stale_ = true;
+  if (membership_at_ <= now.at) pace_.demand_evaluation();
   if (mend_at_ <= now.at) {
     mend_at_ = Instant::max();
+    settle_membership(now);
     if (state_ == State::Member) mend_conflicts(now);
   }
   for (auto& [handle, peer] : peers_) {
@@ -227,7 +228,7 @@ void Network::handle_timeout(const Now& now) {
     store_retry_at_ = Instant::max();
     if (store_retry_[1]) store_identity();
     if (store_retry_[2]) store_secrets();
-    if (store_retry_[3]) store_statements();
+    if (store_retry_[3]) store_statements(now);
     if (store_retry_[6]) store_devices();
   }
   if (devices_store_at_ <= now.at && state_ == State::Member) store_devices();
@@ -240,9 +241,9 @@ void Network::handle_timeout(const Now& now) {
 }
 
 Instant Network::deadline() const {
-  Instant at =
-      std::min({ring_deadline_, mend_at_, relays_deadline_, store_retry_at_, peers_store_at_,
-                tell_at_, membership_at_, clock_at_, devices_store_at_, devices_.deadline()});
+  Instant at = std::min({ring_deadline_, mend_at_, relays_deadline_, store_retry_at_,
+                         peers_store_at_, membership_at_, clock_at_, devices_store_at_,
+                         pace_.deadline(), tell_at_, devices_.deadline()});
   for (const auto& [handle, deadline] : link_deadlines_) at = std::min(at, deadline);
   for (const auto& [handle, peer] : peers_) {
     for (const auto& [session, proof] : peer->proofs) at = std::min(at, proof.resend_at);
@@ -290,7 +291,8 @@ void Network::store_identity() {
 
 void Network::store_secrets() { store(FileKind::Secrets, write_stored_secrets(secrets_)); }
 
-void Network::store_statements() {
+void Network::store_statements(const Now& now) {
+  pace_.handle_stored(now.at);
   std::vector<Bytes> all;
   for (const auto& [id, stored] : set_->all()) all.push_back(stored.bytes);
   store(FileKind::Statements, write_stored_statements(all));
@@ -342,14 +344,14 @@ void Network::finish_join(const Now& now) {
   state_ = State::Member;
   const Join join = std::move(*join_);
   join_.reset();
-  store_statements();
+  store_statements(now);
   store_secrets();
   reserve_clock(now);
   store_identity();  // last: with it the directory is a member's
   ctx_->outputs.emplace_back(Forget{joining_name});
   want_interface();
   peers_store_at_ = now.at;
-  membership_stale_ = true;
+  pace_.demand_evaluation();
   log(LogLevel::Info, "joined as " + self()->name);
   if (join.has_command) {
     ctx_->outputs.emplace_back(
@@ -392,6 +394,7 @@ void Network::set_epochs() {
 }
 
 void Network::shutdown(const Now& now) {
+  if (pace_.is_store_owed()) store_statements(now);
   if (state_ == State::Member) {
     store_peers();
     if (devices_.take_moved() || devices_store_at_ != Instant::max()) store_devices();

@@ -13,6 +13,8 @@
 #include "engine/context.h"
 #include "engine/device_host.h"
 #include "engine/peer.h"
+#include "engine/recon_budget.h"
+#include "engine/statement_pace.h"
 #include "engine/status.h"
 #include "engine/stored.h"
 #include "member/author.h"
@@ -190,6 +192,9 @@ class Network {
   DeviceHost& devices() { return devices_; }
   std::optional<Prefix4> pool() const;
   const member::Membership& membership() const { return membership_; }
+  /// How often the statement set was evaluated.
+  std::uint64_t evaluations() const { return pace_.evaluations(); }
+  const overlay::Ring* ring() const { return ring_ ? &*ring_ : nullptr; }
   const wire::NetworkId& id() const { return set_->network(); }
   const member::Member* self() const;
   /// By name, address or node id (hexadecimal).
@@ -230,7 +235,7 @@ class Network {
   void stop_links(const Now& now, wire::ByeReason reason);
   void store_identity();
   void store_secrets();
-  void store_statements();
+  void store_statements(const Now& now);
   void store_peers();
   void store_devices();
   Ticket store(FileKind kind, ByteVector bytes);
@@ -240,6 +245,9 @@ class Network {
   void log(LogLevel level, const std::string& line) const;
   void finish_join(const Now& now);
   void fail_join(const Now& now, CommandError error);
+
+  // network_verbs.cc
+  void catch_up(const Now& now);
 
   // network_devices.cc
   void add_device_routes(dataplane::NetworkEntry& entry, dataplane::Snapshot& snapshot) const;
@@ -330,6 +338,9 @@ class Network {
   bool admit_redemption(const Now& now, Peer& peer, SessionIndex session,
                         const wire::StatementId& redemption);
   void accept_peer(const Now& now, Peer& peer, const member::Member& member);
+  static bool begins_anew(const Peer& peer);
+  void prove(const Now& now, Peer& peer, SessionIndex session);
+  void forget_session(const Now& now, Peer& peer);
   void refuse(const Now& now, Peer& peer, SessionIndex session, wire::ByeReason reason);
   void proof_timeouts(const Now& now, Peer& peer);
   Instant stranger_until(const Peer& peer) const;
@@ -337,12 +348,15 @@ class Network {
   // network_sync.cc
   void dispatch(const Now& now, Peer& peer, SessionIndex session, const Way& from,
                 const wire::Frame& frame);
+  std::vector<wire::StatementId> add_statements(std::span<const Bytes> statements);
   void handle_statements(const Now& now, std::span<const Bytes> statements, const Peer* from);
+  bool may_lose_by(const wire::StatementId& joined) const;
   void publish_statements(const Now& now, const std::vector<ByteVector>& statements);
   void flood(const std::vector<wire::StatementId>& ids, const Peer* except);
   void send_statement(Peer& peer, const wire::StatementId& id);
   void begin_recon(const Now& now, Peer& peer);
-  void handle_recon(const Now& now, Peer& peer, const member::ReconAnswer& answer);
+  template <class ReconFrame>
+  void handle_recon(const Now& now, Peer& peer, const ReconFrame& frame);
   void send_owed_statements(const Now& now, Peer& peer);
   void handle_bye(const Now& now, Peer& peer, wire::ByeReason reason);
   void handle_pong(const Now& now, Peer& peer, const wire::Pong& pong);
@@ -353,15 +367,18 @@ class Network {
   bool has_committed_secret() const;
   Epoch committed_epoch() const;
   void send_secret(Peer& peer);
-  void adopt_secret(Epoch epoch, crypto::Secret<32> secret, const Peer* from);
+  void adopt_secret(const Now& now, Epoch epoch, crypto::Secret<32> secret, const Peer* from);
+  void ping_timeouts(const Now& now);
+  void send_pings(const Now& now);
+
+  // network_membership.cc
   void refresh_membership(const Now& now);
+  void settle_membership(const Now& now);
   void cut_invalid_peers(const Now& now);
   void show_why_cut(Peer& peer);
   bool admitted_by_us(const member::Member& m) const;
   void mend_conflicts(const Now& now);
   void claim_tunnel_key(const Now& now);
-  void ping_timeouts(const Now& now);
-  void send_pings(const Now& now);
 
   Context* ctx_;
   NetworkSlot slot_;
@@ -378,8 +395,8 @@ class Network {
 
   std::optional<member::StatementSet> set_;
   member::Membership membership_;
-  wire::Digest digest_;
-  bool membership_stale_ = false;
+  StatementPace pace_;
+  std::map<wire::NodeId, ReconBudget> recon_budgets_;  ///< of members that asked
 
   DeviceHost devices_;
   Instant devices_store_at_ = Instant::max();

@@ -21,6 +21,7 @@ void Network::refresh_devices(const Now& now) {
 }
 
 Outcome<DeviceMade> Network::add_device(const Now& now, const DeviceWish& wish) {
+  catch_up(now);
   auto keys = crypto::X25519KeyPair::random(*ctx_->rng);
   const auto made = member::make_device(
       membership_, *set_, {&*identity_, grant_},

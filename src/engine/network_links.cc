@@ -224,8 +224,9 @@ void Network::pump(const Now& now) {
       if (peer->doomed) doomed.push_back(handle);
     }
     for (const PeerHandle handle : doomed) remove_peer(now, handle);
-    more |= !doomed.empty() || membership_stale_;
+    more |= !doomed.empty() || pace_.is_evaluation_due(now.at);
   }
+  if (pace_.is_store_due(now.at) && !finished_) store_statements(now);
   if (devices_.take_moved() && devices_store_at_ == Instant::max() && !finished_) {
     devices_store_at_ = now.at + kPeersStoreDelay;
   }
@@ -251,6 +252,7 @@ bool Network::pump_link(const Now& now, Peer& peer) {
                    [&](Link::PairUsable& o) {
                      PairProof proof;
                      proof.since = now.at;
+                     proof.ours_anew = begins_anew(peer);
                      peer.proofs.insert_or_assign(o.local, proof);
                      send_proof(now, peer, o.local);
                    },

@@ -13,6 +13,8 @@ constexpr Duration kResendFirst = std::chrono::milliseconds(250);
 constexpr Duration kAskInterval = std::chrono::milliseconds(1500);
 constexpr Duration kRefusalWait = std::chrono::seconds(4);
 constexpr Duration kAnswerInterval = std::chrono::milliseconds(200);
+/// Within it the pairs of one beginning are made, where both ends began at once.
+constexpr Duration kBeginning = std::chrono::seconds(1);
 /// Statements taken from one PROOF: a chain of rank 15 with its admitters fits the first, a
 /// joiner's chain the second. Strangers hold an invite at best, so they get the smaller purse.
 constexpr std::size_t kProofStatementsMax = 512;
@@ -57,6 +59,7 @@ void Network::send_proof(const Now& now, Peer& peer, SessionIndex session) {
   if (state_ == State::Joining && join_ && !may_ask(now, session, peer)) return;
   wire::Proof proof;
   proof.accepted_yours = state.theirs_accepted;
+  proof.begins_anew = state.ours_anew;
   proof.grant = grant_;
   if (const member::Member* me = self()) proof.skey = me->skey;
 
@@ -96,11 +99,12 @@ void Network::handle_proof(const Now& now, Peer& peer, SessionIndex session,
   if (proof.statements.size() > (peer.proven ? kProofStatementsMax : kStrangerStatementsMax))
     return;
   handle_statements(now, proof.statements, &peer);
-  refresh_membership(now);
+  if (!state.theirs_accepted) settle_membership(now);
   if (peer.doomed) return;
   if (!state.theirs_accepted) {
     if (!evaluate_proof(now, peer, session, proof)) return;
     state.theirs_accepted = true;
+    state.theirs_anew = proof.begins_anew;
     news = true;
   }
   if (proof.accepted_yours) {
@@ -115,9 +119,37 @@ void Network::handle_proof(const Now& now, Peer& peer, SessionIndex session,
     state.answered_at = now.at;
     send_proof(now, peer, session);
   }
-  if (state.theirs_accepted && state.ours_accepted && !was_complete) {
-    peer.link->prove(now, session);
+  if (state.theirs_accepted && state.ours_accepted && !was_complete) { prove(now, peer, session); }
+}
+
+/// Whether a session is about to begin, rather than to get another pair.
+bool Network::begins_anew(const Peer& peer) {
+  return !peer.link->online() && std::ranges::none_of(peer.proofs, [](const auto& entry) {
+    return entry.second.theirs_accepted;
+  });
+}
+
+/// Both PROOFs on the pair are accepted: it carries everything from now on.
+void Network::prove(const Now& now, Peer& peer, SessionIndex session) {
+  const PairProof& proof = peer.proofs.at(session);
+  const auto pair = peer.link->pairs().find(session);
+  // Of two pairs with which both ends began at once, the second is no new beginning.
+  const bool had_session = peer.was_online && pair != peer.link->pairs().end() &&
+                           peer.online_since + kBeginning < pair->second.made;
+  if (proof.theirs_anew && had_session) forget_session(now, peer);
+  peer.link->prove(now, session);
+}
+
+/// The peer has lost the session that we still have (as a rule it was started again), and with it
+/// whatever we agreed on: its part in the ring, circuits, what we told it once.
+void Network::forget_session(const Now& now, Peer& peer) {
+  if (peer.node) {
+    relays_.handle_down(now.at, *peer.node);
+    if (ring_) ring_->handle_down(now.at, *peer.node);
   }
+  note_no_longer_direct(peer);
+  peer.routed_until = Instant::max();
+  peer.was_online = false;  // what it hears at the beginning of a session, it hears again
 }
 
 /// Accepts the peer if what is known by now makes it a member with this tunnel key.

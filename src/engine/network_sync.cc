@@ -5,7 +5,6 @@
 
 #include "engine/network.h"
 #include "engine/overload.h"
-#include "engine/text.h"
 #include "member/reconcile.h"
 
 namespace ipop::engine {
@@ -13,8 +12,6 @@ namespace {
 
 /// A mismatch lasts while repairs are under way: no new round sooner than this.
 constexpr Duration kReconInterval = std::chrono::seconds(1);
-
-constexpr Duration kMendInterval = std::chrono::seconds(30);
 
 /// What passes before both PROOFs are accepted; whoever sends anything else has accepted ours.
 bool travels_on_any_pair(const wire::Frame& frame) {
@@ -65,7 +62,7 @@ void Network::dispatch(const Now& now, Peer& peer, SessionIndex session, const W
     proof->second.ours_accepted = true;
     proof->second.resend_at = Instant::max();
     peer.knows_our_chain = true;
-    peer.link->prove(now, session);
+    prove(now, peer, session);
   }
   std::visit(Overload{
                  [&](const wire::Proof& f) { handle_proof(now, peer, session, f); },
@@ -75,15 +72,15 @@ void Network::dispatch(const Now& now, Peer& peer, SessionIndex session, const W
                  [&](const wire::PathResponse& f) { peer.link->handle_path_response(now, f); },
                  [&](const wire::Bye& f) { handle_bye(now, peer, f.reason); },
                  [&](const wire::Recon& f) {
-                   if (accepted) handle_recon(now, peer, member::answer_recon(*set_, f));
+                   if (accepted) handle_recon(now, peer, f);
                  },
                  [&](const wire::ReconRanges& f) {
-                   if (accepted) handle_recon(now, peer, member::answer_recon(*set_, f));
+                   if (accepted) handle_recon(now, peer, f);
                  },
                  [&](const wire::Ping& f) {
                    if (!accepted) return;
-                   peer.link->send_on(session,
-                                      wire::Pong{f.sequence, f.time, digest_, committed_epoch()});
+                   peer.link->send_on(
+                       session, wire::Pong{f.sequence, f.time, set_->digest(), committed_epoch()});
                    compare_digest(now, peer, f.digest, f.epoch);
                  },
                  [&](const wire::Pong& f) {
@@ -117,22 +114,47 @@ void Network::dispatch(const Now& now, Peer& peer, SessionIndex session, const W
              frame);
 }
 
-/// Adds what is genuine, stores it, passes on what is new.
-void Network::handle_statements(const Now& now, std::span<const Bytes> statements,
-                                const Peer* from) {
+/// Adds what is genuine; returns what was not there yet.
+std::vector<wire::StatementId> Network::add_statements(std::span<const Bytes> statements) {
   std::vector<wire::StatementId> joined;
   for (const Bytes s : statements) static_cast<void>(set_->add(s, &joined));
+  return joined;
+}
+
+/// Statements of others: passed on at once; evaluated and written when there is time, except that
+/// nobody keeps what a REVOKE takes.
+void Network::handle_statements(const Now& now, std::span<const Bytes> statements,
+                                const Peer* from) {
+  const auto joined = add_statements(statements);
   if (joined.empty()) return;
-  membership_stale_ = true;
-  if (state_ == State::Member) store_statements();
+  const bool urgent = state_ == State::Joining ||
+                      std::ranges::any_of(joined, [&](const auto& id) { return may_lose_by(id); });
+  if (urgent) pace_.demand_evaluation();
+  if (state_ != State::Joining) pace_.handle_joined(now.at);
   flood(joined, from);
-  static_cast<void>(now);
+}
+
+/// Whether somebody who counts by the present answer may not by the next one.
+bool Network::may_lose_by(const wire::StatementId& joined) const {
+  const wire::Statement& statement = set_->find(joined)->statement;
+  if (const auto* revoke = std::get_if<wire::Revoke>(&statement.body)) {
+    return membership_.may_lose_by(*set_, *revoke);
+  }
+  if (const auto* skey = std::get_if<wire::Skey>(&statement.body)) {
+    const member::Member* holder = membership_.by_identity(skey->identity);
+    return holder != nullptr && holder->tunnel_key != skey->tunnel_key;
+  }
+  return std::holds_alternative<wire::Roll>(statement.body);
 }
 
 /// Statements of our own: on disk first, then to everybody.
 void Network::publish_statements(const Now& now, const std::vector<ByteVector>& statements) {
-  std::vector<Bytes> views(statements.begin(), statements.end());
-  handle_statements(now, views, nullptr);
+  const std::vector<Bytes> views(statements.begin(), statements.end());
+  const auto joined = add_statements(views);
+  if (joined.empty()) return;
+  pace_.demand_evaluation();
+  if (state_ == State::Member) store_statements(now);
+  flood(joined, nullptr);
 }
 
 void Network::flood(const std::vector<wire::StatementId>& ids, const Peer* except) {
@@ -154,11 +176,19 @@ void Network::begin_recon(const Now& now, Peer& peer) {
              member::begin_reconciliation(*set_));
 }
 
-void Network::handle_recon(const Now& now, Peer& peer, const member::ReconAnswer& answer) {
-  for (const member::ReconFrame& frame : answer.frames) {
-    std::visit([&](const auto& f) { peer.link->send(f); }, frame);
+template <class ReconFrame>
+void Network::handle_recon(const Now& now, Peer& peer, const ReconFrame& frame) {
+  if (!peer.node) return;
+  ReconBudget& budget = recon_budgets_[*peer.node];
+  if (!budget.admit(now.at)) return;
+  member::ReconAnswer answer = member::answer_recon(*set_, frame);
+  answer.frames.resize(budget.take_frames(now.at, answer.frames.size()));
+  for (const member::ReconFrame& f : answer.frames) {
+    std::visit([&](const auto& written) { peer.link->send(written); }, f);
   }
-  peer.outbox.add(now.at, *set_, answer.wanted_by_them);
+  auto& wanted = answer.wanted_by_them;
+  wanted.resize(budget.take_statements(now.at, wanted.size(), set_->size()));
+  peer.outbox.add(now.at, *set_, wanted);
   send_owed_statements(now, peer);
 }
 
@@ -198,7 +228,8 @@ void Network::handle_bye(const Now& now, Peer& peer, wire::ByeReason reason) {
 
 void Network::send_ping(const Now& now, Peer& peer) {
   tell_observed(now, peer);
-  peer.link->send(wire::Ping{++peer.ping_sequence, stamp_of(now.at), digest_, committed_epoch()});
+  peer.link->send(
+      wire::Ping{++peer.ping_sequence, stamp_of(now.at), set_->digest(), committed_epoch()});
   peer.link->handle_ping_sent(now);
 }
 
@@ -220,7 +251,7 @@ void Network::handle_pong(const Now& now, Peer& peer, const wire::Pong& pong) {
 }
 
 void Network::compare_digest(const Now& now, Peer& peer, const wire::Digest& digest, Epoch epoch) {
-  if (digest == digest_) {
+  if (digest == set_->digest()) {
     peer.recheck_at = Instant::max();
     peer.rechecks = 0;
   } else {
@@ -254,11 +285,13 @@ void Network::recheck_digest(const Now& now, Peer& peer) {
   if (peer.recheck_at > now.at) return;
   peer.rechecks = std::min(peer.rechecks + 1, 4);
   peer.recheck_at = now.at + kReconInterval * (1 << peer.rechecks);
-  peer.link->send(wire::Ping{++peer.ping_sequence, stamp_of(now.at), digest_, committed_epoch()});
+  peer.link->send(
+      wire::Ping{++peer.ping_sequence, stamp_of(now.at), set_->digest(), committed_epoch()});
 }
 
 void Network::handle_secret(const Now& now, Peer& peer, const wire::SecretFrame& frame) {
-  static_cast<void>(now);
+  if (frame.epoch > membership_.secret().epoch) settle_membership(now);
+  if (peer.doomed) return;
   auto secret = crypto::Secret<32>::from(frame.secret);
   const auto& commit = membership_.secret();
   // Only the secret that the winning REVOKE committed to counts, whoever brings it. One that comes
@@ -267,161 +300,21 @@ void Network::handle_secret(const Now& now, Peer& peer, const wire::SecretFrame&
       member::secret_commit_of(*secret) != commit.commit) {
     return;
   }
-  adopt_secret(frame.epoch, std::move(*secret), &peer);
+  adopt_secret(now, frame.epoch, std::move(*secret), &peer);
 }
 
-void Network::adopt_secret(Epoch epoch, crypto::Secret<32> secret, const Peer* from) {
+void Network::adopt_secret(const Now& now, Epoch epoch, crypto::Secret<32> secret,
+                           const Peer* from) {
   std::erase_if(secrets_, [&](const StoredSecret& s) { return s.epoch == epoch; });
   secrets_.insert(secrets_.begin(), StoredSecret{epoch, std::move(secret)});
   if (secrets_.size() > session::kLiveEpochsMax) secrets_.resize(session::kLiveEpochsMax);
   set_epochs();
+  if (pace_.is_store_owed()) store_statements(now);  // the REVOKE that it belongs to
   store_secrets();
   log(LogLevel::Info, "network secret is now of epoch " + std::to_string(epoch.value));
   for (auto& [handle, other] : peers_) {
     if (other.get() != from && other->proven && !other->doomed) send_secret(*other);
   }
-}
-
-/// Evaluates the set again if it or the time changed, and draws the consequences.
-void Network::refresh_membership(const Now& now) {
-  if (!membership_stale_) return;
-  membership_stale_ = false;
-  const member::Member* before = self();
-  const bool was_member = before != nullptr;
-  const std::optional<Ipv4> old_v4 = before ? before->v4 : std::nullopt;
-  const UnixTime at = wall(now);
-  membership_ = member::Membership::evaluate(*set_, at);
-  digest_ = set_->digest();
-  const UnixTime change = membership_.next_change();
-  membership_at_ = Instant::max();
-  if (change > at && change.seconds - at.seconds < 86400ULL * 365) {
-    membership_at_ = now.at + std::chrono::seconds(change.seconds - at.seconds + 1);
-  }
-  ctx_->snapshot_stale = true;
-  if (state_ == State::Joining) return;
-  if (state_ == State::Out && self() != nullptr) {
-    state_ = State::Member;
-    out_reason_.clear();
-    if (up_) want_interface();
-  }
-  if (state_ != State::Member) return;
-
-  if (self() == nullptr) {
-    const auto reason = membership_.refusal(grant_);
-    out_reason_ = out_text(reason ? *reason : wire::ByeReason::Revoked);
-    if (was_member) log(LogLevel::Warning, out_reason_);
-    state_ = State::Out;
-    devices_.stop(now);
-    stop_links(now, wire::ByeReason::Leaving);
-    ctx_->outputs.emplace_back(InterfaceDown{slot_});
-    return;
-  }
-  if (was_member && old_v4 != self()->v4 && up_) want_interface();
-  cut_invalid_peers(now);
-  refresh_devices(now);
-  std::vector<wire::NodeId> others;
-  for (const auto& [node, m] : membership_.members()) {
-    if (m.identity == identity_->public_key()) continue;
-    others.push_back(node);
-    if (!up_) continue;
-    // Its packets have somewhere to wait. A host of our invite was called before it had a name.
-    Peer& peer = peer_for(now, m.tunnel_key);
-    // Whoever stands there under another key of the member's is on its way out.
-    if (peer.node) continue;
-    peer.node = node;
-    by_node_[node] = peer.handle;
-  }
-  relays_.set_members(now.at, self()->node, up_ ? others : std::vector<wire::NodeId>{});
-  start_ring();
-  refresh_directory(now, std::move(others));
-  mend_conflicts(now);
-  claim_tunnel_key(now);
-}
-
-/// In a GRANT our tunnel key has the signature of its issuer only. Ours under it, once, keeps
-/// anybody who may issue GRANTs from naming another key for us.
-void Network::claim_tunnel_key(const Now& now) {
-  local_.skey_epoch = self()->skey_epoch;
-  if (local_.skey_epoch != 0) return;
-  publish_statements(now, {member::claim_tunnel_key(membership_.network(), *identity_,
-                                                    local_.keys.public_key, wall(now))});
-}
-
-/// A peer that is no member (any more) hears why, and is gone: no session, no relay, no record.
-void Network::cut_invalid_peers(const Now& now) {
-  for (auto& [handle, peer] : peers_) {
-    if (!peer->node || peer->doomed) continue;
-    const member::Member* m = membership_.find(*peer->node);
-    if (m != nullptr && m->tunnel_key == peer->link->remote()) continue;
-    if (m == nullptr) {
-      const auto reason = membership_.refusal(peer->grant);
-      show_why_cut(*peer);
-      peer->link->send_unproven(wire::Bye{reason ? *reason : wire::ByeReason::Revoked});
-      log(LogLevel::Info, "cut off a member that is one no longer");
-    }
-    peer->doomed = true;
-  }
-  static_cast<void>(now);
-}
-
-/// Shows a former member the statements that put it out, with what proves them, so that it need not
-/// take our word: every REVOKE, and the redemptions of its invite that came before its own.
-void Network::show_why_cut(Peer& peer) {
-  std::vector<wire::StatementId> shown;
-  const auto show = [&](const wire::StatementId& id) {
-    if (std::find(shown.begin(), shown.end(), id) == shown.end()) shown.push_back(id);
-  };
-  const auto show_chain = [&](const wire::StatementId& grant) {
-    for (const wire::StatementId& id : set_->chain_of(grant)) show(id);
-  };
-  const auto same_invite = [&](const member::Member& m) {
-    const member::StoredStatement* theirs = set_->find(m.grant);
-    const auto* grant = theirs ? std::get_if<wire::Grant>(&theirs->statement.body) : nullptr;
-    const member::StoredStatement* lost = set_->find(peer.grant);
-    const auto* own = lost ? std::get_if<wire::Grant>(&lost->statement.body) : nullptr;
-    return grant != nullptr && own != nullptr && grant->issuer == own->issuer;
-  };
-  for (const auto& [node, m] : membership_.members()) {
-    if (same_invite(m)) show_chain(m.grant);
-  }
-  for (const auto& [id, stored] : set_->all()) {
-    const auto* revoke = std::get_if<wire::Revoke>(&stored.statement.body);
-    if (revoke == nullptr) continue;
-    show_chain(revoke->issuer);
-    show(id);
-  }
-  for (const wire::StatementId& id : shown) {
-    peer.link->send_unproven(wire::StatementFrame{set_->find(id)->bytes});
-  }
-}
-
-/// True where we signed the ADMIT by which it got in.
-bool Network::admitted_by_us(const member::Member& m) const {
-  const auto admits = set_->admits_of(m.grant);
-  return std::any_of(admits.begin(), admits.end(), [&](const wire::StatementId& id) {
-    const auto* admit = std::get_if<wire::Admit>(&set_->find(id)->statement.body);
-    return admit != nullptr && admit->admitter == grant_;
-  });
-}
-
-/// PROTOCOL 3: whoever admitted a member that lost its name or address to another signs a new
-/// ADMIT. Others may sign one for the same address at the same moment, so it is tried again; once
-/// in a while only, since a repair that does not help must not be repeated for ever.
-void Network::mend_conflicts(const Now& now) {
-  mend_at_ = Instant::max();
-  std::vector<ByteVector> mended;
-  for (const auto& [node, m] : membership_.members()) {
-    if ((m.v4 && !m.name.empty()) || !admitted_by_us(m)) continue;
-    const auto [last, first_time] = mended_at_.try_emplace(node, now.at);
-    if (first_time || last->second + kMendInterval <= now.at) {
-      last->second = now.at;
-      auto statement =
-          member::mend(membership_, *set_, {&*identity_, grant_}, node, wall(now), *ctx_->rng);
-      if (statement) mended.push_back(std::move(*statement));
-    }
-    mend_at_ = std::min(mend_at_, last->second + kMendInterval);
-  }
-  if (!mended.empty()) publish_statements(now, mended);
 }
 
 void Network::ping_timeouts(const Now& now) {

@@ -36,6 +36,12 @@ void order_for_strangers(std::vector<Endpoint>& endpoints) {
 
 }  // namespace
 
+/// Whatever is signed now rests on everything that is here.
+void Network::catch_up(const Now& now) {
+  settle_membership(now);
+  pump(now);
+}
+
 /// The best of our addresses for somebody who can call one only.
 std::optional<Endpoint> Network::endpoint_for_strangers() const {
   std::vector<Endpoint> own = local_.candidates;
@@ -45,6 +51,7 @@ std::optional<Endpoint> Network::endpoint_for_strangers() const {
 }
 
 Outcome<InviteMade> Network::invite(const Now& now, const InviteOptions& options) {
+  catch_up(now);
   if (!has_committed_secret()) {  // with the old one in it, nobody would hear who comes by it
     return std::unexpected(CommandError{
         Failure::TooMany, "a member was kicked and the network's new secret is not here yet",
@@ -103,6 +110,7 @@ Outcome<InviteMade> Network::invite(const Now& now, const InviteOptions& options
 }
 
 Outcome<Kicked> Network::kick(const Now& now, std::string_view member) {
+  catch_up(now);
   if (const member::Device* device = find_device(member)) return remove_device(now, *device);
   const member::Member* target = find_member(member);
   if (target == nullptr) return std::unexpected(unknown_member(member));
@@ -113,13 +121,14 @@ Outcome<Kicked> Network::kick(const Now& now, std::string_view member) {
   if (!bundle) return std::unexpected(error_of(bundle.error()));
   publish_statements(now, bundle->statements);
   refresh_membership(now);
-  adopt_secret(bundle->next_epoch, std::move(bundle->next_secret), nullptr);
+  adopt_secret(now, bundle->next_epoch, std::move(bundle->next_secret), nullptr);
   pump(now);
   // Every open invite holds the old secret, which opens nothing any more (PROTOCOL 5).
   return Kicked{name, std::move(open_before)};
 }
 
 Outcome<std::string> Network::add_admin(const Now& now, std::string_view member) {
+  catch_up(now);
   const member::Member* target = find_member(member);
   if (target == nullptr) return std::unexpected(unknown_member(member));
   auto grant =
@@ -132,6 +141,7 @@ Outcome<std::string> Network::add_admin(const Now& now, std::string_view member)
 }
 
 Outcome<std::string> Network::remove_admin(const Now& now, std::string_view member) {
+  catch_up(now);
   const member::Member* target = find_member(member);
   if (target == nullptr) return std::unexpected(unknown_member(member));
   auto revokes =
@@ -156,6 +166,7 @@ LeaveImpact Network::leave_impact() const {
 }
 
 void Network::leave(const Now& now) {
+  catch_up(now);
   if (state_ == State::Member) {
     const auto revokes = member::leave(membership_, *set_, {&*identity_, grant_}, wall(now));
     if (revokes) {
@@ -179,7 +190,7 @@ void Network::set_up(const Now& now, bool up) {
   up_ = up;
   store_identity();
   if (up) {
-    membership_stale_ = true;
+    pace_.demand_evaluation();
     want_interface();
     pump(now);
   } else {

@@ -20,6 +20,8 @@ struct PairProof {
   int sends = 0;
   bool theirs_accepted = false;
   bool ours_accepted = false;
+  bool ours_anew = false;                ///< we had no session with it when this pair was made
+  bool theirs_anew = false;              ///< it had none with us, though we may have one with it
   Instant answered_at = Instant::min();  ///< duplicates are answered at most five times a second
 };
 

@@ -6,13 +6,17 @@ namespace ipop::engine {
 namespace {
 
 /// A GRANT needs its issuer's, an ADMIT two of them; GENESIS and ROLL decide whom all of them name
-/// as the root.
+/// as the root. A REVOKE goes before what would give its target anything, an ADMIT or a device's
+/// GRANT: whoever gets all of this never takes a former member for one.
 unsigned order_of(const wire::Statement& statement) {
-  constexpr unsigned kAfterGrants = 2 + 16;
+  constexpr unsigned kRevoke = 2 + 16;
+  constexpr unsigned kAfterRevokes = kRevoke + 1;
   if (std::holds_alternative<wire::Genesis>(statement.body)) return 0;
   if (std::holds_alternative<wire::Roll>(statement.body)) return 1;
-  if (const auto* grant = std::get_if<wire::Grant>(&statement.body)) return 2U + grant->rank;
-  return kAfterGrants;
+  if (std::holds_alternative<wire::Revoke>(statement.body)) return kRevoke;
+  const auto* grant = std::get_if<wire::Grant>(&statement.body);
+  if (grant == nullptr || grant->kind == wire::GrantKind::Device) return kAfterRevokes;
+  return 2U + grant->rank;
 }
 
 }  // namespace

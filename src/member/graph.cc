@@ -18,13 +18,13 @@ unsigned revocable_rank(const Graph::Node& node) {
   return node.is(GrantKind::Invite) ? node.rank + 1U : node.rank;
 }
 
+}  // namespace
+
 wire::StatementId granted_id(const wire::Revoke& revoke) {
   wire::StatementId out;
   copy_bytes(out.bytes, revoke.target.view().first(out.bytes.size()));
   return out;
 }
-
-}  // namespace
 
 Graph::Graph(const StatementSet& set) : root_issuer_(root_issuer_of(set.network())) {
   if (set.genesis() == nullptr) return;

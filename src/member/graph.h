@@ -16,6 +16,9 @@ inline constexpr std::chrono::seconds kSkeySpacing{3600};
 /// GRANTs of one issuer that count at a time (PROTOCOL 6).
 inline constexpr std::size_t kLiveGrantsMax = 1024;
 
+/// What a REVOKE of kind Grant names.
+wire::StatementId granted_id(const wire::Revoke& revoke);
+
 /// The statements of a set with their references resolved to indices, and everything about them
 /// that depends on neither time nor revocations. Borrows from the set.
 struct Graph {

@@ -101,6 +101,10 @@ class Membership {
   bool is_revoked(const IdentityKey& identity) const { return revoked_.contains(identity); }
   /// True for every tunnel key that only revoked identities ever named: they get silence.
   bool is_revoked_tunnel_key(const TunnelKey& key) const;
+  /// False only where this REVOKE of the set, which was not in it yet at the time of this answer,
+  /// takes nothing that the answer gives anybody: what it names does not stand, or was used by
+  /// nobody.
+  bool may_lose_by(const StatementSet& set, const wire::Revoke& revoke) const;
   const std::map<wire::StatementId, InviteState>& invites() const { return invites_; }
   /// Epoch 0 and GENESIS' commitment while nobody was revoked.
   const SecretCommit& secret() const { return secret_; }

@@ -356,6 +356,56 @@ TEST(MembershipProperty, AgreesWithTheSlowModelWhateverArrivesWhen) {
   EXPECT_GT(met.devices, 10);
 }
 
+TEST(MembershipProperty, ARevokeThatTakesNothingIsKnownBeforeAnEvaluation) {
+  int harmless = 0;
+  int harmful = 0;
+  for (std::uint64_t seed = 1; seed <= 150; ++seed) {
+    SCOPED_TRACE(seed);
+    RandomNetwork network(seed);
+    network.run(60);
+    std::vector<ByteVector> all = bytes_of(network.everything());
+    SeededRng rng(seed * 104'729);
+    shuffle(all, rng);
+    StatementSet set(network.room().founded.network);
+    Membership last;  // of an earlier set, as where evaluations are put off
+    for (const ByteVector& bytes : all) {
+      std::vector<wire::StatementId> joined;
+      ASSERT_TRUE(set.add(bytes, &joined));
+      bool may_lose = false;
+      bool has_revoke = false;
+      for (const wire::StatementId& id : joined) {
+        const auto* revoke = std::get_if<wire::Revoke>(&set.find(id)->statement.body);
+        if (revoke == nullptr) continue;
+        has_revoke = true;
+        may_lose = may_lose || last.may_lose_by(set, *revoke);
+      }
+      const bool only_revokes = has_revoke && joined.size() == 1;
+      if (only_revokes && !may_lose) {
+        // The same set without it: what it took, if anything, is the difference.
+        StatementSet without(set.network());
+        for (const auto& [id, stored] : set.all()) {
+          if (id != joined.front()) (void)without.add(stored.bytes);
+        }
+        const Membership before = Membership::evaluate(without, network.now());
+        const Membership after = Membership::evaluate(set, network.now());
+        for (const auto& [node, member] : last.members()) {
+          if (before.find(node) == nullptr) continue;
+          ASSERT_NE(after.find(node), nullptr);
+          ASSERT_TRUE(*after.find(node) == *before.find(node));
+        }
+        for (const auto& [grant, device] : last.devices()) {
+          if (before.devices().contains(grant)) { ASSERT_TRUE(after.devices().contains(grant)); }
+        }
+        ++harmless;
+      }
+      harmful += only_revokes && may_lose ? 1 : 0;
+      if (may_lose || rng.below(4) == 0) last = Membership::evaluate(set, network.now());
+    }
+  }
+  EXPECT_GT(harmless, 50);
+  EXPECT_GT(harmful, 20);
+}
+
 TEST(MembershipProperty, NeitherOrderNorRepetitionNorTheWayItCameMatters) {
   for (std::uint64_t seed = 1; seed <= 120; ++seed) {
     SCOPED_TRACE(seed);

@@ -69,6 +69,30 @@ const Effect* Membership::effect_of(const wire::StatementId& id) const {
   return it == effects_.end() || it->id != id ? nullptr : &*it;
 }
 
+bool Membership::may_lose_by(const StatementSet& set, const wire::Revoke& revoke) const {
+  const StoredStatement* issuer = set.find(revoke.issuer);
+  // What a root can take down is not named by GRANTs alone.
+  if (issuer == nullptr || !std::holds_alternative<wire::Grant>(issuer->statement.body)) {
+    return true;
+  }
+  // An unused invite gives nobody anything yet.
+  const auto is_used = [](const InviteState& invite) { return invite.used > 0; };
+  if (revoke.kind == wire::Revoke::Target::Grant) {
+    const wire::StatementId grant = granted_id(revoke);
+    const auto invite = invites_.find(grant);
+    return invite != invites_.end() ? is_used(invite->second) : effect_of(grant) != nullptr;
+  }
+  return std::ranges::any_of(set.grants_of(revoke.target),
+                             [&](const auto& id) { return effect_of(id) != nullptr; }) ||
+         std::ranges::any_of(invites_,
+                             [&](const auto& entry) {
+                               return entry.second.key == revoke.target && is_used(entry.second);
+                             }) ||
+         std::ranges::any_of(devices_, [&](const auto& entry) {
+           return equal_bytes(entry.second.key.view(), revoke.target.view());
+         });
+}
+
 bool Membership::is_assignable(Ipv4 address) const {
   return pool_ && pool_->contains(address) && address != pool_->base && address != pool_->last();
 }

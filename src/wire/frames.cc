@@ -13,6 +13,7 @@ namespace ipop::wire {
 namespace {
 
 constexpr std::uint8_t kProofAcceptedYours = 1;
+constexpr std::uint8_t kProofBeginsAnew = 2;
 constexpr std::uint8_t kReconKindRanges = 2;
 
 /// Turns what a reader saw into the error of its frame.
@@ -36,11 +37,13 @@ Result<Frame> parse_proof(Reader& reader) {
   Proof out;
   const auto flags = reader.le<std::uint8_t>();
   out.accepted_yours = (flags & kProofAcceptedYours) != 0;
+  out.begins_anew = (flags & kProofBeginsAnew) != 0;
   out.grant = reader.fixed<StatementId>();
   out.skey = reader.fixed<StatementId>();
   const auto count = reader.le<std::uint16_t>();
   if (!reader.ok()) return fail(Errc::Truncated, "proof frame");
-  if ((flags & ~kProofAcceptedYours) != 0) return fail(Errc::BadValue, "proof flags");
+  if ((flags & ~(kProofAcceptedYours | kProofBeginsAnew)) != 0)
+    return fail(Errc::BadValue, "proof flags");
   if (count > kProofStatementsMax) return fail(Errc::BadValue, "proof statement count");
   out.statements.reserve(count);
   for (std::size_t i = 0; i < count && reader.ok(); ++i) {
@@ -250,7 +253,8 @@ class BodyWriter {
   void operator()(const Proof& f) {
     check(f.statements.size() <= kProofStatementsMax);
     type(FrameType::Proof);
-    writer_.le(static_cast<std::uint8_t>(f.accepted_yours ? kProofAcceptedYours : 0));
+    writer_.le(static_cast<std::uint8_t>((f.accepted_yours ? kProofAcceptedYours : 0) |
+                                         (f.begins_anew ? kProofBeginsAnew : 0)));
     writer_.bytes(f.grant.view());
     writer_.bytes(f.skey.view());
     writer_.le(static_cast<std::uint16_t>(f.statements.size()));

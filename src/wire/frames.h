@@ -47,11 +47,13 @@ struct Pong {
   Digest digest;
   Epoch epoch;
 };
-/// u8 type | u8 flags (bit 0: the sender has accepted the receiver's PROOF) | 16 grant id |
-/// 16 skey id (zero: the key in the GRANT) | u16 n | n x (u16 length | statement)
-/// n = 0 refers to a chain that the receiver holds. The responder's first one includes GENESIS.
+/// u8 type | u8 flags (bit 0: the sender has accepted the receiver's PROOF, bit 1: it had no
+/// session with the receiver when this one began) | 16 grant id | 16 skey id (zero: the key in the
+/// GRANT) | u16 n | n x (u16 length | statement) n = 0 refers to a chain that the receiver holds.
+/// The responder's first one includes GENESIS.
 struct Proof {
   bool accepted_yours = false;
+  bool begins_anew = false;
   StatementId grant;
   StatementId skey;
   std::vector<Bytes> statements;  // borrowed
