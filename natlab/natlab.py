@@ -11,7 +11,7 @@ By hand: `natlab.py up alice=public bob=symmetric carol=port-restricted:cgn=symm
 
 Root, iproute2, nftables and conntrack; the standard library only. Nothing is ever linked to the
 machine's own namespace, so no packet can leave the lab. Site i: WAN 198.18.i.2 (100.64.i.2 behind
-an operator's NAT), LAN 192.168.(100+i).0/24, IPv6 2001:db8:i::/64 outside, 2001:db8:i00::/64 inside.
+an operator's NAT), LAN 192.168.(100+i).0/24, IPv6 2001:db8:i::/64 and inside 2001:db8:i00::/64.
 """
 import os
 import pathlib

@@ -16,12 +16,13 @@ const engine::MemberStatus* member_of(const engine::NetworkStatus& status, std::
 }
 
 /// Alice founds; the relays join, then bob. Alice and bob are node 0 and 1 and do not reach each
-/// other; the others reach everybody.
+/// other, unless they are `together`; the others reach everybody.
 class RelayWorld : public World {
  public:
-  explicit RelayWorld(std::uint64_t seed, std::size_t relays = 1) : World(seed) {
+  explicit RelayWorld(std::uint64_t seed, std::size_t relays = 1, bool together = false)
+      : World(seed) {
     for (std::size_t i = 0; i < relays + 2; ++i) add_node();
-    set_path(alice(), bob(), {.blocked = true});
+    set_path(alice(), bob(), {.blocked = !together});
     found(alice());
     const char* names[] = {"rita", "ralf", "rosa"};
     for (std::size_t i = 0; i < relays; ++i) {
@@ -175,6 +176,17 @@ TEST(Relaying, ADirectPathTakesOverWithoutALoss) {
     EXPECT_EQ(w.lost_while(5s), 0U) << seed;
     EXPECT_TRUE(w.is_relayed()) << seed;
   }
+}
+
+TEST(Relaying, WhoWasReachedDirectlyFromTheStartIsRelayedWhenThatIsCut) {
+  // The ends cross each other out of what rita lists when their own path ends.
+  RelayWorld w(5, 1, true);
+  ASSERT_TRUE(w.run_until([&] { return w.is_direct(); }, 10s));
+  ASSERT_EQ(w.lost_while(5s), 0U);
+  w.set_path(w.alice(), w.bob(), {.blocked = true});
+  w.lost_while(10s);
+  EXPECT_TRUE(w.is_relayed());
+  EXPECT_EQ(w.lost_while(10s), 0U);
 }
 
 TEST(Relaying, AKickedMemberIsRelayedNoMore) {

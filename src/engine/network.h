@@ -292,7 +292,7 @@ class Network {
   void seek_relay(Peer& peer, Instant at);
   void rest_relay(Peer& peer);
   void relay_timeouts(const Now& now);
-  std::vector<wire::NodeId> relay_candidates(const wire::NodeId& far) const;
+  std::vector<wire::NodeId> relay_candidates(const Peer& peer) const;
   std::optional<std::string> relay_of(const Peer& peer) const;
   void add_relays_to_snapshot(dataplane::Snapshot& snapshot, std::size_t first) const;
   void add_circuit(dataplane::Snapshot& snapshot, std::size_t first, std::uint64_t id,

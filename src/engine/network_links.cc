@@ -285,7 +285,10 @@ void Network::note_online(const Now& now, Peer& peer) {
   note_session(now, peer);
   note_ring_link(now, peer);
   if (online) {
+    const bool fell_back = peer.was_direct && !peer.link->endpoint();
     note_direct(now, peer);
+    // Where we are now was perhaps told on the very path that our new address made useless.
+    if (fell_back) send_own_candidates(peer);
     if (!peer.was_online) {
       peer.online_since = now.at;
       peer.called = false;

@@ -142,22 +142,28 @@ bool Network::is_reached(const Peer& peer) {
 }
 
 /// Members that list it among their links, those that we reach fastest first: a direct link of
-/// theirs before one of which we know only that it exists.
-std::vector<wire::NodeId> Network::relay_candidates(const wire::NodeId& far) const {
+/// theirs before one of which we know only that it exists. Where a session shows that it lives,
+/// also those that do not: we cross it out of everybody's list when our own link to it ends.
+std::vector<wire::NodeId> Network::relay_candidates(const Peer& peer) const {
   if (!ring_) return {};
-  std::vector<std::tuple<bool, Duration, wire::NodeId>> ranked;
+  const wire::NodeId& far = *peer.node;
+  enum class Lists : std::uint8_t { Direct, Relayed, No };
+  std::vector<std::tuple<Lists, Duration, wire::NodeId>> ranked;
   for (const overlay::Link& link : ring_->links()) {
     if (!link.direct || link.node == far) continue;
     const auto listed =
         std::find_if(link.neighbours.begin(), link.neighbours.end(),
                      [&](const wire::Neighbour& n) { return n.id == wire::ring_id(far); });
-    if (listed == link.neighbours.end()) continue;
-    ranked.emplace_back(listed->relayed, link.rtt + listed->rtt_4ms * std::chrono::milliseconds(4),
-                        link.node);
+    if (listed != link.neighbours.end()) {
+      ranked.emplace_back(listed->relayed ? Lists::Relayed : Lists::Direct,
+                          link.rtt + listed->rtt_4ms * std::chrono::milliseconds(4), link.node);
+    } else if (peer.link->online()) {
+      ranked.emplace_back(Lists::No, link.rtt, link.node);
+    }
   }
   std::sort(ranked.begin(), ranked.end());
   std::vector<wire::NodeId> out;
-  for (const auto& [relayed, rtt, node] : ranked) out.push_back(node);
+  for (const auto& [lists, rtt, node] : ranked) out.push_back(node);
   return out;
 }
 
@@ -184,7 +190,7 @@ void Network::relay_timeouts(const Now& now) {
     if (!peer->node || peer->doomed || is_reached(*peer) || state_ != State::Member) continue;
     if (peer->relay_wanted) relays_.handle_unreachable(now.at, *peer->node);
     peer->relay_wanted = true;
-    relays_.want(now.at, *peer->node, relay_candidates(*peer->node));
+    relays_.want(now.at, *peer->node, relay_candidates(*peer));
     peer->relay_at = now.at + kRelayAgain;
   }
 }

@@ -228,6 +228,7 @@ void Network::handle_bye(const Now& now, Peer& peer, wire::ByeReason reason) {
 
 void Network::send_ping(const Now& now, Peer& peer) {
   tell_observed(now, peer);
+  if (!peer.link->endpoint()) send_own_candidates(peer);  // lost once, it would stay relayed
   peer.link->send(
       wire::Ping{++peer.ping_sequence, stamp_of(now.at), set_->digest(), committed_epoch()});
   peer.link->handle_ping_sent(now);
