@@ -94,6 +94,7 @@ void Node::drain() {
 }
 
 void Node::handle(const dataplane::Event& event) {
+  ++events_;
   engine_->handle_event(now(), event);
   drain();
 }
@@ -219,6 +220,7 @@ bool World::step(Instant end) {
   }
   now_ = std::max(now_, next);
   if (due != nullptr) {
+    ++due->events_;
     due->engine_->handle_timeout(now());
     due->drain();
     return true;

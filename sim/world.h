@@ -53,6 +53,8 @@ class Node {
     return drops_[static_cast<std::size_t>(reason)];
   }
   std::uint64_t datagrams_sent() const { return datagrams_sent_; }
+  /// That its engine was told of: packets, frames, timeouts.
+  std::uint64_t events() const { return events_; }
   /// How often such a file was written.
   std::uint64_t stores(engine::FileKind kind) const {
     const auto it = stores_.find(kind);
@@ -100,6 +102,7 @@ class Node {
   std::map<std::string, std::map<engine::FileKind, ByteVector>> disk_;
   std::array<std::uint64_t, dataplane::kDropCount> drops_{};
   std::uint64_t datagrams_sent_ = 0;
+  std::uint64_t events_ = 0;
   std::map<engine::FileKind, std::uint64_t> stores_;
 };
 

@@ -174,9 +174,8 @@ void Network::handle_local_addresses(const Now& now) {
   if (!up_) return;
   if (ring_) ring_->handle_network_change(now.at);
   // Whoever is connected hears from the new address at once, which moves its path to us.
-  for (auto& [handle, peer] : peers_) {
-    if (peer->link->online()) send_ping(now, *peer);
-  }
+  peers_.change_if([](const Peer& peer) { return peer.link->online(); },
+                   [&](Peer& peer) { send_ping(now, peer); });
   pump(now);
 }
 
@@ -193,25 +192,12 @@ void Network::handle_timeout(const Now& now) {
     settle_membership(now);
     if (state_ == State::Member) mend_conflicts(now);
   }
-  for (auto& [handle, peer] : peers_) {
-    const auto at = link_deadlines_.find(handle);
-    if (at == link_deadlines_.end() || at->second <= now.at) peer->link->handle_timeout(now);
-    if (stranger_until(*peer) <= now.at) peer->doomed = true;
-    recheck_digest(now, *peer);
-    send_owed_statements(now, *peer);
-    punch_timeouts(now, *peer);
-    while (!peer->queue.empty() && peer->queue.front().at + Peer::kQueuedFor <= now.at) {
-      peer->queue.pop_front();
-    }
-  }
-  std::vector<PeerHandle> handles;
-  for (const auto& [handle, peer] : peers_) handles.push_back(handle);
-  for (const PeerHandle handle : handles) {
-    if (Peer* peer = find_peer(handle)) proof_timeouts(now, *peer);
-  }
   devices_.handle_timeout(now);
-  ring_timeouts(now);
+  if (ring_) ring_->handle_timeout(now.at);
   relay_timeouts(now);
+  for (const PeerHandle handle : peers_.take_due(now.at)) {
+    if (Peer* peer = peers_.find(handle)) peer_timeout(now, *peer);
+  }
   ping_timeouts(now);
   if (join_ && join_->deadline <= now.at) {
     fail_join(
@@ -224,13 +210,7 @@ void Network::handle_timeout(const Now& now) {
                                 "invite, or ask for a new one: `ipop invite` on a member's "
                                 "computer"});
   }
-  if (store_retry_at_ <= now.at) {
-    store_retry_at_ = Instant::max();
-    if (store_retry_[1]) store_identity();
-    if (store_retry_[2]) store_secrets();
-    if (store_retry_[3]) store_statements(now);
-    if (store_retry_[6]) store_devices();
-  }
+  if (store_retry_at_ <= now.at) store_again(now);
   if (devices_store_at_ <= now.at && state_ == State::Member) store_devices();
   if (peers_store_at_ <= now.at) {
     peers_store_at_ = Instant::max();
@@ -240,18 +220,44 @@ void Network::handle_timeout(const Now& now) {
   pump(now);
 }
 
+/// What failed.
+void Network::store_again(const Now& now) {
+  store_retry_at_ = Instant::max();
+  if (store_retry_[1]) store_identity();
+  if (store_retry_[2]) store_secrets();
+  if (store_retry_[3]) store_statements(now);
+  if (store_retry_[6]) store_devices();
+}
+
+/// Some time of this peer's has come.
+void Network::peer_timeout(const Now& now, Peer& peer) {
+  if (peer.link_at <= now.at) peer.link->handle_timeout(now);
+  if (stranger_until(peer) <= now.at) peer.doomed = true;
+  recheck_digest(now, peer);
+  send_owed_statements(now, peer);
+  punch_timeouts(now, peer);
+  while (!peer.queue.empty() && peer.queue.front().at + Peer::kQueuedFor <= now.at) {
+    peer.queue.pop_front();
+  }
+  proof_timeouts(now, peer);
+  let_go(now, peer);
+  seek_relay_again(now, peer);
+}
+
+/// When the next time of a peer's comes: all that peer_timeout() looks at.
+Instant Network::deadline_of(const Peer& peer) const {
+  Instant at =
+      std::min({peer.link_at, peer.recheck_at, peer.relay_at, peer.outbox.deadline(), peer.ports_at,
+                peer.search_at, stranger_until(peer), peer.wanted_until, idle_deadline(peer)});
+  for (const auto& [session, proof] : peer.proofs) at = std::min(at, proof.resend_at);
+  if (!peer.queue.empty()) at = std::min(at, peer.queue.front().at + Peer::kQueuedFor);
+  return at;
+}
+
 Instant Network::deadline() const {
   Instant at = std::min({ring_deadline_, mend_at_, relays_deadline_, store_retry_at_,
                          peers_store_at_, membership_at_, clock_at_, devices_store_at_,
-                         pace_.deadline(), tell_at_, devices_.deadline()});
-  for (const auto& [handle, deadline] : link_deadlines_) at = std::min(at, deadline);
-  for (const auto& [handle, peer] : peers_) {
-    for (const auto& [session, proof] : peer->proofs) at = std::min(at, proof.resend_at);
-    at = std::min({at, peer->recheck_at, peer->relay_at, peer->outbox.deadline(), peer->ports_at,
-                   peer->search_at, stranger_until(*peer), peer->wanted_until,
-                   idle_deadline(*peer)});
-    if (!peer->queue.empty()) at = std::min(at, peer->queue.front().at + Peer::kQueuedFor);
-  }
+                         pace_.deadline(), tell_at_, devices_.deadline(), peers_.deadline()});
   for (const Ping& ping : pings_) at = std::min(at, ping.next_at);
   if (join_) at = std::min(at, join_->deadline);
   return at;
@@ -407,10 +413,10 @@ void Network::shutdown(const Now& now) {
 /// Says goodbye and lets go of everybody; pump() removes them.
 void Network::stop_links(const Now& now, wire::ByeReason reason) {
   stop_ring(now);
-  for (auto& [handle, peer] : peers_) {
-    peer->link->send(wire::Bye{reason});
-    peer->doomed = true;
-  }
+  peers_.change_each([&](Peer& peer) {
+    peer.link->send(wire::Bye{reason});
+    peer.doomed = true;
+  });
   relays_.set_members(now.at, {}, {});
 }
 

@@ -12,7 +12,7 @@
 
 #include "engine/context.h"
 #include "engine/device_host.h"
-#include "engine/peer.h"
+#include "engine/peer_table.h"
 #include "engine/recon_budget.h"
 #include "engine/statement_pace.h"
 #include "engine/status.h"
@@ -188,12 +188,14 @@ class Network {
   bool is_joining_with(std::string_view invite_text) const;
   static std::optional<wire::NetworkId> network_of_invite(std::string_view invite_text);
   bool is_finished() const { return finished_; }  ///< to be removed by the engine
-  bool owns(PeerHandle peer) const { return peers_.contains(peer) || devices_.owns(peer); }
+  bool owns(PeerHandle peer) const { return peers_.look(peer) != nullptr || devices_.owns(peer); }
   DeviceHost& devices() { return devices_; }
   std::optional<Prefix4> pool() const;
   const member::Membership& membership() const { return membership_; }
   /// How often the statement set was evaluated.
   std::uint64_t evaluations() const { return pace_.evaluations(); }
+  /// How often a peer was looked at, whatever for.
+  std::uint64_t peer_looks() const { return peers_.looks(); }
   const overlay::Ring* ring() const { return ring_ ? &*ring_ : nullptr; }
   const wire::NetworkId& id() const { return set_->network(); }
   const member::Member* self() const;
@@ -232,6 +234,8 @@ class Network {
 
   // network.cc
   void start(const Now& now);
+  void peer_timeout(const Now& now, Peer& peer);
+  void store_again(const Now& now);
   void stop_links(const Now& now, wire::ByeReason reason);
   void store_identity();
   void store_secrets();
@@ -257,12 +261,11 @@ class Network {
 
   // network_links.cc
   Peer& peer_for(const Now& now, const TunnelKey& key);
-  Peer* find_peer(PeerHandle handle);
-  Peer* find_peer(const wire::NodeId& node);
   void remove_peer(const Now& now, PeerHandle handle);
   void pump(const Now& now);
-  void pump_links(const Now& now);
-  bool pump_link(const Now& now, Peer& peer);
+  std::vector<PeerHandle> pump_peers(const Now& now);
+  Instant deadline_of(const Peer& peer) const;
+  void pump_link(const Now& now, Peer& peer);
   void note_online(const Now& now, Peer& peer);
   void note_direct(const Now& now, Peer& peer);
   void note_address(const Peer& peer);
@@ -293,6 +296,7 @@ class Network {
   void rest_relay(Peer& peer);
   void relay_timeouts(const Now& now);
   std::vector<wire::NodeId> relay_candidates(const Peer& peer) const;
+  void seek_relay_again(const Now& now, Peer& peer);
   std::optional<std::string> relay_of(const Peer& peer) const;
   void add_relays_to_snapshot(dataplane::Snapshot& snapshot, std::size_t first) const;
   void add_circuit(dataplane::Snapshot& snapshot, std::size_t first, std::uint64_t id,
@@ -313,7 +317,7 @@ class Network {
   void rest(const Now& now, Peer& peer);
   void seek_direct(const Now& now, Peer& peer);
   void note_ring_link(const Now& now, Peer& peer);
-  void ring_timeouts(const Now& now);
+  void let_go(const Now& now, Peer& peer);
   Instant idle_deadline(const Peer& peer) const;
   void take_routed(const Now& now, const wire::NodeId& hop, Bytes datagram);
   bool take_initiation(const Now& now, const wire::Initiation& message, const Way& from,
@@ -421,10 +425,7 @@ class Network {
   std::map<NodePair, std::unique_ptr<dataplane::AllowanceWords>> allowance_words_;
   Instant membership_at_ = Instant::max();  ///< when the membership changes by time alone
   Instant clock_at_ = Instant::max();       ///< when the timestamp reservation is to be renewed
-  std::map<PeerHandle, std::unique_ptr<Peer>> peers_;
-  std::unordered_map<TunnelKey, PeerHandle> by_tunnel_key_;
-  std::map<wire::NodeId, PeerHandle> by_node_;
-  std::map<PeerHandle, Instant> link_deadlines_;
+  PeerTable peers_;
   std::vector<wire::PeerHint> remembered_;  ///< addresses kept while there is no ring
   std::unordered_map<TunnelKey, std::vector<Endpoint>> invite_hosts_;
 

@@ -63,17 +63,12 @@ bool Network::take_initiation(const Now& now, const wire::Initiation& message, c
   // PROTOCOL 5, 10: a revoked key gets silence; under an older epoch everybody does who is not
   // already a member; a joiner hears only those that its invite names.
   const bool is_member = membership_.by_tunnel_key(remote) != nullptr;
-  const bool known = by_tunnel_key_.contains(remote);
+  const bool known = peers_.look(remote) != nullptr;
   if (remote == local_.keys.public_key || membership_.is_revoked_tunnel_key(remote)) return true;
   if (from.kind() == Way::Kind::Routed && !is_member) return true;
   if (epoch != local_.epochs.begin() && !is_member) return true;
   if (state_ == State::Joining && !invite_hosts_.contains(remote)) return true;
-  if (!is_member && !known) {
-    const auto unproven = std::count_if(peers_.begin(), peers_.end(), [](const auto& p) {
-      return !p.second->proven && !p.second->node;
-    });
-    if (static_cast<std::size_t>(unproven) >= kUnprovenMax) return true;
-  }
+  if (!is_member && !known && peers_.strangers() >= kUnprovenMax) return true;
   Peer& peer = peer_for(now, remote);
   const bool unasked = is_member && from.is_direct() && !peer.link->has_way(from);
   if (peer.link->respond(now, std::move(*received), from) && unasked && peer.node) {
@@ -87,7 +82,7 @@ void Network::handle_response(const Now& now, PeerHandle handle, const wire::Res
   if (from.is_direct() && devices_.handle_response(now, handle, message, from.endpoint())) {
     return pump(now);
   }
-  Peer* peer = find_peer(handle);
+  Peer* peer = peers_.find(handle);
   if (peer == nullptr) return;
   static_cast<void>(peer->link->handle_response(now, message, from));
   pump(now);
@@ -96,7 +91,7 @@ void Network::handle_response(const Now& now, PeerHandle handle, const wire::Res
 void Network::handle_cookie_reply(const Now& now, PeerHandle handle,
                                   const wire::CookieReply& message) {
   if (devices_.handle_cookie_reply(now, handle, message)) return pump(now);
-  Peer* peer = find_peer(handle);
+  Peer* peer = peers_.find(handle);
   if (peer == nullptr) return;
   static_cast<void>(peer->link->handle_cookie_reply(now, message));
   pump(now);
@@ -107,7 +102,7 @@ void Network::handle_received(const Now& now, PeerHandle handle, SessionIndex se
   if (from.is_direct() && devices_.handle_received(now, handle, session, from.endpoint())) {
     return pump(now);
   }
-  Peer* peer = find_peer(handle);
+  Peer* peer = peers_.find(handle);
   if (peer == nullptr) return;
   peer->link->handle_received(now, session, from);
   pump(now);
@@ -115,7 +110,7 @@ void Network::handle_received(const Now& now, PeerHandle handle, SessionIndex se
 
 void Network::handle_ip_sent(const Now& now, PeerHandle handle, SessionIndex session) {
   if (devices_.handle_ip_sent(now, handle)) return pump(now);
-  Peer* peer = find_peer(handle);
+  Peer* peer = peers_.find(handle);
   if (peer == nullptr) return;
   peer->link->handle_ip_sent(now, session);
   pump(now);
@@ -123,7 +118,7 @@ void Network::handle_ip_sent(const Now& now, PeerHandle handle, SessionIndex ses
 
 void Network::handle_limit(const Now& now, PeerHandle handle, SessionIndex session) {
   if (devices_.handle_limit(now, handle, session)) return pump(now);
-  Peer* peer = find_peer(handle);
+  Peer* peer = peers_.find(handle);
   if (peer == nullptr) return;
   peer->link->handle_limit(now, session);
   pump(now);
@@ -134,7 +129,7 @@ void Network::handle_unrouted(const Now& now, PeerHandle handle, ByteVector pack
     devices_.handle_unrouted(now, handle, std::move(packet));
     return pump(now);
   }
-  Peer* peer = find_peer(handle);
+  Peer* peer = peers_.find(handle);
   if (peer == nullptr || !peer->node) return;
   if (peer->queue.size() >= Peer::kQueuedPacketsMax) peer->queue.pop_front();
   peer->queue.push_back({now.at, std::move(packet)});
@@ -152,17 +147,15 @@ void Network::handle_path_mtu(const Endpoint& to, std::uint16_t mtu) {
   const std::uint16_t overhead = to.address.is_v6() ? 40 + 8 + 32 : 20 + 8 + 32;
   const std::uint16_t inner = mtu > overhead ? static_cast<std::uint16_t>(mtu - overhead) : 0;
   devices_.handle_path_mtu(to, std::min(inner, kInterfaceMtu));
-  for (auto& [handle, peer] : peers_) {
-    if (peer->link->endpoint() != to) continue;
-    peer->mtu = std::min(inner, kInterfaceMtu);
-    ctx_->snapshot_stale = true;
-  }
+  peers_.change_if([&](const Peer& peer) { return peer.link->endpoint() == to; },
+                   [&](Peer& peer) {
+                     peer.mtu = std::min(inner, kInterfaceMtu);
+                     ctx_->snapshot_stale = true;
+                   });
 }
 
 Peer& Network::peer_for(const Now& now, const TunnelKey& key) {
-  if (const auto it = by_tunnel_key_.find(key); it != by_tunnel_key_.end()) {
-    return *peers_.at(it->second);
-  }
+  if (Peer* known = peers_.find(key)) return *known;
   auto peer = std::make_unique<Peer>();
   peer->handle = PeerHandle{ctx_->next_peer++};
   peer->since = now.at;
@@ -170,45 +163,25 @@ Peer& Network::peer_for(const Now& now, const TunnelKey& key) {
                                     &ctx_->indices,           ctx_->rng};
   peer->link = std::make_unique<Link>(options, *ctx_);
   if (const member::Member* m = membership_.by_tunnel_key(key)) peer->node = m->node;
-  Peer& made = *peer;
-  by_tunnel_key_[key] = made.handle;
-  if (made.node) by_node_[*made.node] = made.handle;
-  peers_[made.handle] = std::move(peer);
   ctx_->snapshot_stale = true;
-  return made;
-}
-
-Peer* Network::find_peer(PeerHandle handle) {
-  const auto it = peers_.find(handle);
-  return it == peers_.end() ? nullptr : it->second.get();
-}
-
-Peer* Network::find_peer(const wire::NodeId& node) {
-  const auto it = by_node_.find(node);
-  return it == by_node_.end() ? nullptr : find_peer(it->second);
+  return peers_.add(std::move(peer));
 }
 
 void Network::remove_peer(const Now& now, PeerHandle handle) {
-  const auto it = peers_.find(handle);
-  if (it == peers_.end()) return;
-  Peer& peer = *it->second;
-  peer.link->reset(now);
-  pump_link(now, peer);
-  if (peer.node) {
-    if (const auto n = by_node_.find(*peer.node); n != by_node_.end() && n->second == handle) {
-      by_node_.erase(n);
-    }
-    relays_.handle_down(now.at, *peer.node);
-    if (ring_) ring_->handle_down(now.at, *peer.node);
-    if (Peer* other = find_peer(*peer.node); other != nullptr && other != &peer) {
+  Peer* peer = peers_.find(handle);
+  if (peer == nullptr) return;
+  peer->link->reset(now);
+  pump_link(now, *peer);
+  const std::unique_ptr<Peer> gone = peers_.remove(handle);
+  if (gone->node) {
+    relays_.handle_down(now.at, *gone->node);
+    if (ring_) ring_->handle_down(now.at, *gone->node);
+    if (Peer* other = peers_.find(*gone->node)) {
       note_session(now, *other);
       note_ring_link(now, *other);
     }
   }
-  by_tunnel_key_.erase(peer.link->remote());
-  link_deadlines_.erase(handle);
-  ctx_->garbage.peers.push_back(std::move(peer.words));
-  peers_.erase(it);
+  ctx_->garbage.peers.push_back(std::move(gone->words));
   ctx_->snapshot_stale = true;
 }
 
@@ -216,15 +189,11 @@ void Network::pump(const Now& now) {
   for (bool more = true; more;) {
     refresh_membership(now);
     if (state_ == State::Joining && join_ && self() != nullptr) finish_join(now);
-    pump_links(now);
+    const std::vector<PeerHandle> doomed = pump_peers(now);
     more = pump_ring(now);
     more |= pump_relays(now);
-    std::vector<PeerHandle> doomed;
-    for (const auto& [handle, peer] : peers_) {
-      if (peer->doomed) doomed.push_back(handle);
-    }
     for (const PeerHandle handle : doomed) remove_peer(now, handle);
-    more |= !doomed.empty() || pace_.is_evaluation_due(now.at);
+    more |= !doomed.empty() || peers_.has_touched() || pace_.is_evaluation_due(now.at);
   }
   if (pace_.is_store_due(now.at) && !finished_) store_statements(now);
   if (devices_.take_moved() && devices_store_at_ == Instant::max() && !finished_) {
@@ -232,19 +201,19 @@ void Network::pump(const Now& now) {
   }
 }
 
-void Network::pump_links(const Now& now) {
-  for (bool more = true; more;) {
-    more = false;
-    std::vector<PeerHandle> handles;
-    for (const auto& [handle, peer] : peers_) handles.push_back(handle);
-    for (const PeerHandle handle : handles) {
-      if (Peer* peer = find_peer(handle)) more |= pump_link(now, *peer);
-    }
+/// Those that something happened to, until nothing happens to any of them; returns who is to be
+/// removed.
+std::vector<PeerHandle> Network::pump_peers(const Now& now) {
+  std::set<PeerHandle> doomed;
+  while (Peer* peer = peers_.next_touched()) {
+    pump_link(now, *peer);
+    peers_.set_deadline(*peer, deadline_of(*peer));
+    if (peer->doomed) doomed.insert(peer->handle);
   }
+  return {doomed.begin(), doomed.end()};
 }
 
-bool Network::pump_link(const Now& now, Peer& peer) {
-  bool worked = false;
+void Network::pump_link(const Now& now, Peer& peer) {
   for (bool more = true; more;) {
     auto output = peer.link->poll_output();
     std::visit(Overload{
@@ -265,18 +234,16 @@ bool Network::pump_link(const Now& now, Peer& peer) {
                      note_online(now, peer);
                    },
                    [&](Link::WaitUntil& o) {
-                     link_deadlines_[peer.handle] = o.at;
+                     peer.link_at = o.at;
                      more = false;
                    },
                },
                output);
-    worked |= more;
   }
   for (auto& keypair : peer.link->take_garbage()) {
     ctx_->garbage.keypairs.push_back(std::move(keypair));
     ctx_->snapshot_stale = true;
   }
-  return worked;
 }
 
 /// Reacts to a link that came or went, and to a path that moved.
@@ -405,9 +372,8 @@ void Network::handle_outer_addresses(const Now& now) {
 void Network::tell_own_candidates(const Now& now) {
   tell_at_ = Instant::max();
   told_at_ = now.at;
-  for (auto& [handle, peer] : peers_) {
-    if (peer->link->online()) send_own_candidates(*peer);
-  }
+  peers_.change_if([](const Peer& peer) { return peer.link->online(); },
+                   [&](Peer& peer) { send_own_candidates(peer); });
 }
 
 void Network::flush_queue(const Now& now, Peer& peer) {

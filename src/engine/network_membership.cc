@@ -65,8 +65,7 @@ void Network::refresh_membership(const Now& now) {
     Peer& peer = peer_for(now, m.tunnel_key);
     // Whoever stands there under another key of the member's is on its way out.
     if (peer.node) continue;
-    peer.node = node;
-    by_node_[node] = peer.handle;
+    peers_.set_node(peer, node);
   }
   relays_.set_members(now.at, self()->node, up_ ? others : std::vector<wire::NodeId>{});
   start_ring();
@@ -86,18 +85,20 @@ void Network::claim_tunnel_key(const Now& now) {
 
 /// A peer that is no member (any more) hears why, and is gone: no session, no relay, no record.
 void Network::cut_invalid_peers(const Now& now) {
-  for (auto& [handle, peer] : peers_) {
-    if (!peer->node || peer->doomed) continue;
-    const member::Member* m = membership_.find(*peer->node);
-    if (m != nullptr && m->tunnel_key == peer->link->remote()) continue;
-    if (m == nullptr) {
-      const auto reason = membership_.refusal(peer->grant);
-      show_why_cut(*peer);
-      peer->link->send_unproven(wire::Bye{reason ? *reason : wire::ByeReason::Revoked});
+  const auto is_invalid = [&](const Peer& peer) {
+    if (!peer.node || peer.doomed) return false;
+    const member::Member* m = membership_.find(*peer.node);
+    return m == nullptr || m->tunnel_key != peer.link->remote();
+  };
+  peers_.change_if(is_invalid, [&](Peer& peer) {
+    if (membership_.find(*peer.node) == nullptr) {
+      const auto reason = membership_.refusal(peer.grant);
+      show_why_cut(peer);
+      peer.link->send_unproven(wire::Bye{reason ? *reason : wire::ByeReason::Revoked});
       log(LogLevel::Info, "cut off a member that is one no longer");
     }
-    peer->doomed = true;
-  }
+    peer.doomed = true;
+  });
   static_cast<void>(now);
 }
 

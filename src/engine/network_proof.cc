@@ -42,13 +42,13 @@ void Network::handle_refusal(const Now& now, Peer& peer, wire::ByeReason reason)
   join_->ask_next_at = now.at;
   peer.doomed = true;
   bool others = false;
-  for (auto& [handle, other] : peers_) {
-    if (other->doomed) continue;
-    others = true;
-    for (auto& [session, proof] : other->proofs) {
-      if (proof.sends == 0) proof.resend_at = now.at;
-    }
-  }
+  peers_.change_if([](const Peer& other) { return !other.doomed; },
+                   [&](Peer& other) {
+                     others = true;
+                     for (auto& [session, proof] : other.proofs) {
+                       if (proof.sends == 0) proof.resend_at = now.at;
+                     }
+                   });
   join_->deadline = std::min(join_->deadline, others ? now.at + kRefusalWait : now.at);
 }
 
@@ -212,13 +212,12 @@ bool Network::admit_redemption(const Now& now, Peer& peer, SessionIndex session,
 
 void Network::accept_peer(const Now& now, Peer& peer, const member::Member& member) {
   peer.proven = true;
-  peer.node = member.node;
   peer.grant = member.grant;
   // One member, one peer: an older object with another tunnel key of the same member goes.
-  if (Peer* old = find_peer(member.node); old != nullptr && old->handle != peer.handle) {
+  if (Peer* old = peers_.find(member.node); old != nullptr && old->handle != peer.handle) {
     old->doomed = true;
   }
-  by_node_[member.node] = peer.handle;
+  peers_.set_node(peer, member.node);
   ctx_->snapshot_stale = true;
   static_cast<void>(now);
   if (state_ == State::Joining && join_ && join_->found.empty()) {

@@ -47,7 +47,7 @@ bool Network::pump_relays(const Now& now) {
                    [&](const overlay::Relays::Up& o) { note_relay_up(now, o); },
                    [&](const overlay::Relays::Down& o) { note_relay_down(now, o.incoming); },
                    [&](const overlay::Relays::Send& o) {
-                     Peer* peer = find_peer(o.to);
+                     Peer* peer = peers_.find(o.to);
                      if (peer == nullptr || !peer->proven || peer->doomed) return;
                      std::visit([&](const auto& frame) { peer->link->send(frame); }, o.frame);
                    },
@@ -64,8 +64,8 @@ bool Network::pump_relays(const Now& now) {
 }
 
 void Network::note_relay_up(const Now& now, const overlay::Relays::Up& up) {
-  Peer* far = find_peer(up.far);
-  const Peer* hop = find_peer(up.hop);
+  Peer* far = peers_.find(up.far);
+  const Peer* hop = peers_.look(up.hop);
   if (far == nullptr || hop == nullptr) return;
   const Way way = Way::relay(hop->handle, up.outgoing);
   relayed_[up.incoming] = {up.far, way};
@@ -81,11 +81,11 @@ void Network::note_relay_down(const Now& now, RelayLabel incoming) {
   const RelayedWay gone = it->second;
   relayed_.erase(it);
   ctx_->snapshot_stale = true;
-  if (Peer* far = find_peer(gone.far)) far->link->remove_way(now, gone.way);
+  if (Peer* far = peers_.find(gone.far)) far->link->remove_way(now, gone.way);
 }
 
 void Network::note_way_lost(const Now& now, const Way& way) {
-  if (const Peer* hop = find_peer(way.hop()); hop != nullptr && hop->node) {
+  if (const Peer* hop = peers_.look(way.hop()); hop != nullptr && hop->node) {
     relays_.handle_lost(now.at, *hop->node, way.label());
   }
 }
@@ -184,24 +184,25 @@ void Network::relay_timeouts(const Now& now) {
     if (ns != INT64_MIN) relays_.note_used(id, Instant(Duration(ns)));
   }
   relays_.handle_timeout(now.at);
-  for (auto& [handle, peer] : peers_) {
-    if (peer->relay_at > now.at) continue;
-    peer->relay_at = Instant::max();
-    if (!peer->node || peer->doomed || is_reached(*peer) || state_ != State::Member) continue;
-    if (peer->relay_wanted) relays_.handle_unreachable(now.at, *peer->node);
-    peer->relay_wanted = true;
-    relays_.want(now.at, *peer->node, relay_candidates(*peer));
-    peer->relay_at = now.at + kRelayAgain;
-  }
+}
+
+void Network::seek_relay_again(const Now& now, Peer& peer) {
+  if (peer.relay_at > now.at) return;
+  peer.relay_at = Instant::max();
+  if (!peer.node || peer.doomed || is_reached(peer) || state_ != State::Member) return;
+  if (peer.relay_wanted) relays_.handle_unreachable(now.at, *peer.node);
+  peer.relay_wanted = true;
+  relays_.want(now.at, *peer.node, relay_candidates(peer));
+  peer.relay_at = now.at + kRelayAgain;
 }
 
 /// The name of the member through which the peer is reached; nullopt where it is directly.
 std::optional<std::string> Network::relay_of(const Peer& peer) const {
   const auto way = peer.link->way();
   if (!way || !way->is_relay()) return std::nullopt;
-  const auto hop = peers_.find(way->hop());
-  if (hop == peers_.end() || !hop->second->node) return std::string();
-  const member::Member* member = membership_.find(*hop->second->node);
+  const Peer* hop = peers_.look(way->hop());
+  if (hop == nullptr || !hop->node) return std::string();
+  const member::Member* member = membership_.find(*hop->node);
   return member == nullptr ? std::string() : member->name;
 }
 
@@ -232,14 +233,14 @@ void Network::add_circuit(dataplane::Snapshot& snapshot, std::size_t first, std:
                           const overlay::Relays::Circuit& circuit) const {
   const auto words = circuit_words_.find(id);
   const auto allowance = allowance_words_.find(pair_of(circuit));
-  const auto asker = by_node_.find(circuit.asker.node);
-  const auto far = by_node_.find(circuit.far.node);
-  if (words == circuit_words_.end() || allowance == allowance_words_.end() ||
-      asker == by_node_.end() || far == by_node_.end()) {
+  const Peer* asker = peers_.look(circuit.asker.node);
+  const Peer* far = peers_.look(circuit.far.node);
+  if (words == circuit_words_.end() || allowance == allowance_words_.end() || asker == nullptr ||
+      far == nullptr) {
     return;
   }
-  const auto to_asker = route_of(snapshot, first, asker->second);
-  const auto to_far = route_of(snapshot, first, far->second);
+  const auto to_asker = route_of(snapshot, first, asker->handle);
+  const auto to_far = route_of(snapshot, first, far->handle);
   if (!to_asker || !to_far) return;
   const auto is_local = [&](std::uint32_t index) {
     const auto& way = snapshot.peers[index].way;
@@ -250,8 +251,8 @@ void Network::add_circuit(dataplane::Snapshot& snapshot, std::size_t first, std:
     return dataplane::LabelForward{peer, label, words->second.get(), allowance->second.get(),
                                    limit};
   };
-  snapshot.labels[circuit.asker.incoming] = {asker->second, forward(*to_far, circuit.far.outgoing)};
-  snapshot.labels[circuit.far.incoming] = {far->second, forward(*to_asker, circuit.asker.outgoing)};
+  snapshot.labels[circuit.asker.incoming] = {asker->handle, forward(*to_far, circuit.far.outgoing)};
+  snapshot.labels[circuit.far.incoming] = {far->handle, forward(*to_asker, circuit.asker.outgoing)};
 }
 
 /// Any datagram of ours for the peer, whoever sealed it.
@@ -280,7 +281,7 @@ void Network::answer_unknown(const Way& from, ByteVector datagram) {
 /// Sealed once more for the hop (docs/protocol.md, "relay"). Nothing happens while the hop itself
 /// is not reached directly: one hop only.
 void Network::send_through(const Way& relay, Bytes datagram) {
-  Peer* hop = find_peer(relay.hop());
+  Peer* hop = peers_.find(relay.hop());
   if (hop == nullptr || !hop->proven) return;
   const auto to = hop->link->endpoint();
   dataplane::Keypair* keypair = hop->link->sending();

@@ -42,11 +42,11 @@ void Network::refresh_directory(const Now& now, std::vector<wire::NodeId> others
     addresses_.note(p.node, p.candidates);
   }
   // A host of our invite was reached before it was known to be a member.
-  for (const auto& [handle, peer] : peers_) note_address(*peer);
+  peers_.look_at_each([&](const Peer& peer) { note_address(peer); });
   if (!ring_) return;
   directory_ = overlay::Directory(std::move(others));
   ring_->set_directory(now.at, directory_);
-  for (auto& [handle, peer] : peers_) note_ring_link(now, *peer);
+  peers_.change_each([&](Peer& peer) { note_ring_link(now, peer); });
 }
 
 bool Network::pump_ring(const Now& now) {
@@ -61,7 +61,7 @@ bool Network::pump_ring(const Now& now) {
                    [&](const overlay::Ring::Connect& o) { link_to(now, o.node); },
                    [&](const overlay::Ring::Release& o) { unlink(now, o.node); },
                    [&](overlay::Ring::Send& o) {
-                     Peer* peer = find_peer(o.to);
+                     Peer* peer = peers_.find(o.to);
                      if (peer != nullptr && peer->proven && !peer->doomed) {
                        peer->link->send_plain(std::move(o.frame));
                      }
@@ -71,7 +71,7 @@ bool Network::pump_ring(const Now& now) {
                    },
                    [](const overlay::Ring::Undeliverable&) {},
                    [&](const overlay::Ring::Suspect& o) {
-                     if (Peer* peer = find_peer(o.node)) peer->link->suspect(now);
+                     if (Peer* peer = peers_.find(o.node)) peer->link->suspect(now);
                    },
                    [&](const overlay::Ring::WaitUntil& o) {
                      ring_deadline_ = o.at;
@@ -103,7 +103,7 @@ void Network::link_to(const Now& now, const wire::NodeId& node) {
 }
 
 void Network::unlink(const Now& now, const wire::NodeId& node) {
-  Peer* peer = find_peer(node);
+  Peer* peer = peers_.find(node);
   if (peer == nullptr) return;
   peer->in_ring = false;
   if (!peer->link->online() && peer->wanted_until == Instant::max()) rest(now, *peer);
@@ -161,19 +161,17 @@ void Network::note_ring_link(const Now& now, Peer& peer) {
   }
 }
 
-/// Sessions that neither the ring nor anybody here has used for long are given up.
-void Network::ring_timeouts(const Now& now) {
-  if (ring_) ring_->handle_timeout(now.at);
-  for (auto& [handle, peer] : peers_) {
-    if (peer->wanted_until <= now.at) {
-      peer->wanted_until = Instant::max();
-      if (!peer->in_ring && !peer->link->online()) rest(now, *peer);
-    }
-    if (idle_deadline(*peer) <= now.at) {
-      peer->link->send(wire::Bye{wire::ByeReason::Idle});
-      peer->link->reset(now);
-      rest(now, *peer);
-    }
+/// A call that nobody waits for any longer ends, and a session that neither the ring nor anybody
+/// here has used for long.
+void Network::let_go(const Now& now, Peer& peer) {
+  if (peer.wanted_until <= now.at) {
+    peer.wanted_until = Instant::max();
+    if (!peer.in_ring && !peer.link->online()) rest(now, peer);
+  }
+  if (idle_deadline(peer) <= now.at) {
+    peer.link->send(wire::Bye{wire::ByeReason::Idle});
+    peer.link->reset(now);
+    rest(now, peer);
   }
 }
 
@@ -191,7 +189,7 @@ void Network::take_routed(const Now& now, const wire::NodeId& hop, Bytes datagra
     return;
   }
   if (const auto m = wire::parse_initiation(wire::kNativeShape, datagram)) {
-    const Peer* ingress = find_peer(hop);
+    const Peer* ingress = peers_.look(hop);
     if (ingress == nullptr) return;
     static_cast<void>(take_initiation(now, *m, Way::routed(), ingress->handle));
   } else if (const auto r = wire::parse_response(wire::kNativeShape, datagram)) {
@@ -207,7 +205,7 @@ void Network::take_routed(const Now& now, const wire::NodeId& hop, Bytes datagra
 
 Peer* Network::peer_of(SessionIndex session) {
   const auto handle = ctx_->indices.find(session);
-  return handle ? find_peer(*handle) : nullptr;
+  return handle ? peers_.find(*handle) : nullptr;
 }
 
 /// Through the overlay, to the peer's node id.

@@ -33,7 +33,7 @@ std::uint64_t stamp_of(Instant at) {
 
 void Network::handle_frame(const Now& now, PeerHandle handle, SessionIndex session, const Way& from,
                            Bytes plaintext) {
-  Peer* peer = find_peer(handle);
+  Peer* peer = peers_.find(handle);
   if (peer == nullptr || peer->doomed) return;
   if (!plaintext.empty()) {
     const auto frame = wire::parse_frame(plaintext);
@@ -158,10 +158,10 @@ void Network::publish_statements(const Now& now, const std::vector<ByteVector>& 
 }
 
 void Network::flood(const std::vector<wire::StatementId>& ids, const Peer* except) {
-  for (auto& [handle, peer] : peers_) {
-    if (peer.get() == except || !peer->proven || peer->doomed) continue;
-    for (const wire::StatementId& id : ids) send_statement(*peer, id);
-  }
+  peers_.change_if([&](const Peer& peer) { return &peer != except && peer.proven && !peer.doomed; },
+                   [&](Peer& peer) {
+                     for (const wire::StatementId& id : ids) send_statement(peer, id);
+                   });
 }
 
 void Network::send_statement(Peer& peer, const wire::StatementId& id) {
@@ -313,9 +313,9 @@ void Network::adopt_secret(const Now& now, Epoch epoch, crypto::Secret<32> secre
   if (pace_.is_store_owed()) store_statements(now);  // the REVOKE that it belongs to
   store_secrets();
   log(LogLevel::Info, "network secret is now of epoch " + std::to_string(epoch.value));
-  for (auto& [handle, other] : peers_) {
-    if (other.get() != from && other->proven && !other->doomed) send_secret(*other);
-  }
+  peers_.change_if(
+      [&](const Peer& other) { return &other != from && other.proven && !other.doomed; },
+      [&](Peer& other) { send_secret(other); });
 }
 
 void Network::ping_timeouts(const Now& now) {
@@ -345,7 +345,7 @@ void Network::ping_timeouts(const Now& now) {
 void Network::send_pings(const Now& now) {
   for (Ping& ping : pings_) {
     if (!ping.outstanding || ping.sent) continue;
-    Peer* peer = find_peer(ping.node);
+    Peer* peer = peers_.find(ping.node);
     if (peer != nullptr && peer->link->online()) {
       ping.sent = true;
       ping.wire_sequence = static_cast<std::uint16_t>(peer->ping_sequence + 1);

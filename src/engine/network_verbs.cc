@@ -83,12 +83,12 @@ Outcome<InviteMade> Network::invite(const Now& now, const InviteOptions& options
   order_for_strangers(own);
   // One place is kept for another member, so that the inviter may be off.
   std::vector<wire::InviteHost> others;
-  for (const auto& [handle, peer] : peers_) {
-    const auto endpoint = peer->link->endpoint();
-    if (endpoint && peer->link->online() && peer->proven) {
-      others.push_back({peer->link->remote(), *endpoint});
+  peers_.look_at_each([&](const Peer& peer) {
+    const auto endpoint = peer.link->endpoint();
+    if (endpoint && peer.link->online() && peer.proven) {
+      others.push_back({peer.link->remote(), *endpoint});
     }
-  }
+  });
   const std::size_t own_max = wire::kInviteHostsMax - (others.empty() ? 0 : 1);
   for (const Endpoint& e : own) {
     if (invite.hosts.size() < own_max) invite.hosts.push_back({local_.keys.public_key, e});
@@ -171,9 +171,8 @@ void Network::leave(const Now& now) {
     const auto revokes = member::leave(membership_, *set_, {&*identity_, grant_}, wall(now));
     if (revokes) {
       for (const ByteVector& s : *revokes) {
-        for (auto& [handle, peer] : peers_) {
-          if (peer->proven) peer->link->send(wire::StatementFrame{s});
-        }
+        peers_.change_if([](const Peer& peer) { return peer.proven; },
+                         [&](Peer& peer) { peer.link->send(wire::StatementFrame{s}); });
       }
     }
   }
@@ -257,7 +256,7 @@ std::optional<wire::NetworkId> Network::network_of_invite(std::string_view invit
 }
 
 void Network::drop_keys(const Now& now) {
-  for (auto& [handle, peer] : peers_) peer->link->reset(now);
+  peers_.change_each([&](Peer& peer) { peer.link->reset(now); });
   devices_.reset(now);
   pump(now);
 }

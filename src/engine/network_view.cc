@@ -34,8 +34,8 @@ NetworkStatus Network::status(const Now& now) const {
     member.v4 = m.v4;
     member.v6 = m.v6;
     member.admin = m.admin();
-    if (const auto it = by_node_.find(node); it != by_node_.end()) {
-      const Peer& peer = *peers_.at(it->second);
+    if (const Peer* known = peers_.look(node)) {
+      const Peer& peer = *known;
       member.online = peer.was_online && is_reached(peer);
       if (member.online) {
         member.endpoint = peer.link->endpoint();
@@ -97,11 +97,10 @@ void Network::add_to_snapshot(dataplane::Snapshot& snapshot) const {
     entry.pool = pool();
     entry.mtu = kInterfaceMtu;
     const std::size_t first = snapshot.peers.size();
-    for (const auto& [node, handle] : by_node_) {
+    for (const auto& [node, handle] : peers_.by_node()) {
       const member::Member* m = membership_.find(node);
-      const auto it = peers_.find(handle);
-      if (m == nullptr || it == peers_.end()) continue;
-      const Peer& peer = *it->second;
+      if (m == nullptr) continue;
+      const Peer& peer = *peers_.look(handle);
       dataplane::PeerRoute route;
       route.peer = handle;
       route.network = slot_;
@@ -120,24 +119,24 @@ void Network::add_to_snapshot(dataplane::Snapshot& snapshot) const {
     add_device_routes(entry, snapshot);
     snapshot.networks.push_back(std::move(entry));
   }
-  for (const auto& [handle, peer] : peers_) {
-    const member::Member* m = peer->node ? membership_.find(*peer->node) : nullptr;
-    for (const auto& [index, pair] : peer->link->pairs()) {
+  peers_.look_at_each([&](const Peer& peer) {
+    const member::Member* m = peer.node ? membership_.find(*peer.node) : nullptr;
+    for (const auto& [index, pair] : peer.link->pairs()) {
       dataplane::SessionEntry entry;
       entry.keypair = pair.keypair.get();
-      entry.peer = handle;
+      entry.peer = peer.handle;
       entry.network = slot_;
-      const auto proof = peer->proofs.find(index);
-      entry.proven = m != nullptr && proof != peer->proofs.end() && proof->second.theirs_accepted;
+      const auto proof = peer.proofs.find(index);
+      entry.proven = m != nullptr && proof != peer.proofs.end() && proof->second.theirs_accepted;
       if (m != nullptr) {
         entry.source4 = m->v4;
         entry.source6 = m->v6;
       }
-      if (pair.usable) entry.way = peer->link->way();
-      entry.words = peer->words.get();
+      if (pair.usable) entry.way = peer.link->way();
+      entry.words = peer.words.get();
       snapshot.sessions.emplace(index, entry);
     }
-  }
+  });
 }
 
 }  // namespace ipop::engine

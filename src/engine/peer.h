@@ -33,6 +33,7 @@ struct Peer {
 
   PeerHandle handle;
   std::unique_ptr<Link> link;
+  Instant link_at = Instant::min();  ///< when the link wants its time; min(): it was not asked yet
   std::unique_ptr<dataplane::PeerWords> words = std::make_unique<dataplane::PeerWords>();
   std::optional<wire::NodeId> node;  ///< the member that the key belongs to, once known
   wire::StatementId grant;           ///< by which it was last accepted
