@@ -25,7 +25,7 @@ void make_pair(World& world);
 /// Three nodes: carol as well.
 void make_trio(World& world);
 
-/// An IPv4 UDP packet without payload.
-ByteVector ip_packet(Ipv4 from, Ipv4 to);
+/// An IPv4 UDP packet of this size, 28 of which are headers.
+ByteVector ip_packet(Ipv4 from, Ipv4 to, std::uint16_t size = 28);
 
 }  // namespace ipop::sim

@@ -143,10 +143,30 @@ void Network::handle_path_mtu(const Endpoint& to, std::uint16_t mtu) {
   const std::uint16_t inner = mtu > overhead ? static_cast<std::uint16_t>(mtu - overhead) : 0;
   devices_.handle_path_mtu(to, std::min(inner, kInterfaceMtu));
   for (auto& [handle, peer] : peers_) {
-    if (peer->link->endpoint() != to) continue;
-    peer->mtu = std::min(inner, kInterfaceMtu);
-    ctx_->snapshot_stale = true;
+    if (peer->link->endpoint() == to) peer->path_mtu = inner;
   }
+  for (auto& [handle, peer] : peers_) {
+    const auto way = peer->link->way();
+    const Peer* hop = way && way->is_relay() ? find_peer(way->hop()) : nullptr;
+    if (hop == nullptr ? way != Way(to) : hop->link->endpoint() != to) continue;
+    refresh_mtu_bound(*peer);
+  }
+}
+
+/// What the kernel says of the first leg, less what a relay needs; the rest of the way is left to
+/// the link's probes.
+void Network::refresh_mtu_bound(Peer& peer) {
+  const auto way = peer.link->way();
+  std::uint16_t bound = peer.path_mtu;
+  if (way && way->is_relay()) {
+    const Peer* hop = find_peer(way->hop());
+    const bool known = hop != nullptr && hop->path_mtu > wire::kRelayOverhead;
+    bound =
+        static_cast<std::uint16_t>((known ? hop->path_mtu : kInterfaceMtu) - wire::kRelayOverhead);
+  }
+  if (!peer.link->set_mtu_bound(bound)) return;
+  ctx_->snapshot_stale = true;
+  link_deadlines_[peer.handle] = Instant::min();
 }
 
 Peer& Network::peer_for(const Now& now, const TunnelKey& key) {
@@ -158,7 +178,7 @@ Peer& Network::peer_for(const Now& now, const TunnelKey& key) {
   peer->since = now.at;
   session::Session::Options options{&session::kNativeProfile, &local_,  key, peer->handle,
                                     &ctx_->indices,           ctx_->rng};
-  peer->link = std::make_unique<Link>(options, *ctx_);
+  peer->link = std::make_unique<Link>(options, *ctx_, kInterfaceMtu);
   if (const member::Member* m = membership_.by_tunnel_key(key)) peer->node = m->node;
   Peer& made = *peer;
   by_tunnel_key_[key] = made.handle;
@@ -252,6 +272,8 @@ bool Network::pump_link(const Now& now, Peer& peer) {
                      ctx_->snapshot_stale = true;
                      note_online(now, peer);
                    },
+                   [&](Link::MtuChanged&) { ctx_->snapshot_stale = true; },
+                   [&](Link::MtuBoundDue&) { ask_path_mtu(peer); },
                    [&](Link::WaitUntil& o) {
                      link_deadlines_[peer.handle] = o.at;
                      more = false;
@@ -272,6 +294,7 @@ void Network::note_online(const Now& now, Peer& peer) {
   const bool online = peer.link->online() && peer.proven;
   note_session(now, peer);
   note_ring_link(now, peer);
+  refresh_mtu_bound(peer);
   if (online) {
     note_direct(now, peer);
     if (!peer.was_online) {
@@ -298,11 +321,19 @@ void Network::note_online(const Now& now, Peer& peer) {
   peer.was_online = online;
 }
 
-/// A direct path is what is kept on disk, and what has an MTU of its own.
+/// Of where what goes to it leaves this machine.
+void Network::ask_path_mtu(const Peer& peer) {
+  const auto way = peer.link->way();
+  const Peer* next = way && way->is_relay() ? find_peer(way->hop()) : &peer;
+  if (next == nullptr) return;
+  if (const auto to = next->link->endpoint()) ctx_->outputs.emplace_back(QueryPathMtu{*to});
+}
+
+/// A direct path is what is kept on disk, and of what the kernel knows an MTU.
 void Network::note_direct(const Now& now, Peer& peer) {
   const auto endpoint = peer.link->endpoint();
   if (!endpoint) return note_no_longer_direct(peer);
-  ctx_->outputs.emplace_back(QueryPathMtu{*endpoint});
+  ask_path_mtu(peer);
   if (peer.node) {
     note_address(peer);
     if (peers_store_at_ == Instant::max()) { peers_store_at_ = now.at + kPeersStoreDelay; }
@@ -321,7 +352,7 @@ void Network::note_address(const Peer& peer) {
 }
 
 void Network::note_no_longer_direct(Peer& peer) {
-  if (std::exchange(peer.was_direct, false)) peer.mtu = 0;
+  if (std::exchange(peer.was_direct, false)) peer.path_mtu = 0;
 }
 
 /// Where it says that it is. Both ends learn each other's at about the same time, and what they
