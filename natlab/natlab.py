@@ -14,6 +14,7 @@ namespace, so no packet can leave the lab. Site i: WAN 198.18.i.2, LAN 192.168.(
 """
 import os
 import pathlib
+import re
 import signal
 import subprocess
 import sys
@@ -158,6 +159,25 @@ class Lab:
         self.core.run("iptables", "-t", "mangle", "-A", "PREROUTING", "-i", f"c{number}",
                       "-j", "NFQUEUE", "--queue-num", number)
         return process
+
+    def black_hole(self, host, mtu):
+        """The link of a public host takes `mtu` bytes, and nobody is told: what is larger is gone
+        without an ICMP message. (What comes from the host may have 4 bytes more: room for a VLAN
+        tag, which veth allows.)"""
+        number = (host.address or host.address6).split("." if host.address else ":")[2]
+        device = f"c{int(number, 10 if host.address else 16)}"
+        ip(self.core.namespace, f"link set {device} mtu {mtu}")
+        if "table inet silence" not in self.core.run("nft", "list", "tables").stdout:
+            self.core.run("nft", "add table inet silence; add chain inet silence o "
+                          "{ type filter hook output priority 0; }; add rule inet silence o icmp "
+                          "type destination-unreachable icmp code frag-needed counter drop; add "
+                          "rule inet silence o icmpv6 type packet-too-big counter drop")
+
+    def black_holed(self):
+        """How often the core would have told a sender that its packet was too big; it may do so
+        only now and then (RFC 4443 2.4), so more were lost."""
+        listed = self.core.run("nft", "list", "chain", "inet", "silence", "o").stdout
+        return sum(int(word) for word in re.findall(r"counter packets (\d+)", listed))
 
     def block(self, one, other):
         """Drops everything between two sites at the core."""
