@@ -15,6 +15,7 @@ an operator's NAT), LAN 192.168.(100+i).0/24, IPv6 2001:db8:i::/64 and inside 20
 """
 import os
 import pathlib
+import re
 import sys
 
 from host import Host, LabError, add_address, connect, introduce, ip, namespaces, sh, sweep
@@ -93,6 +94,23 @@ class Lab:
         ("in") passes through `program` (impair.cc) with these options, as loss=2. Gives the Line;
         its end() mends it and tells what it did."""
         return Line(self.core, host, program, ways, options)
+
+    def black_hole(self, host, mtu):
+        """The access link of a host's site takes `mtu` bytes, and nobody is told: what is larger is gone
+        without an ICMP message. (What comes from the host may have 4 bytes more: room for a VLAN
+        tag, which veth allows.)"""
+        ip(self.core.namespace, f"link set {host.access} mtu {mtu}")
+        if "table inet silence" not in self.core.run("nft", "list", "tables").stdout:
+            self.core.run("nft", "add table inet silence; add chain inet silence o "
+                          "{ type filter hook output priority 0; }; add rule inet silence o icmp "
+                          "type destination-unreachable icmp code frag-needed counter drop; add "
+                          "rule inet silence o icmpv6 type packet-too-big counter drop")
+
+    def black_holed(self):
+        """How often the core would have told a sender that its packet was too big; it may do so
+        only now and then (RFC 4443 2.4), so more were lost."""
+        listed = self.core.run("nft", "list", "chain", "inet", "silence", "o").stdout
+        return sum(int(word) for word in re.findall(r"counter packets (\d+)", listed))
 
     def block(self, one, other):
         """Drops everything between two sites at the core."""

@@ -71,15 +71,19 @@ void make_trio(World& world) {
       10s));
 }
 
-ByteVector ip_packet(Ipv4 from, Ipv4 to) {
-  ByteVector p(28);
+ByteVector ip_packet(Ipv4 from, Ipv4 to, std::uint16_t size) {
+  const auto put_be16 = [](ByteVector& p, std::size_t at, std::size_t value) {
+    p[at] = static_cast<std::byte>(value >> 8U);
+    p[at + 1] = static_cast<std::byte>(value & 0xffU);
+  };
+  ByteVector p(size);
   p[0] = std::byte{0x45};
-  p[3] = std::byte{28};
+  put_be16(p, 2, size);
   p[8] = std::byte{64};
   p[9] = std::byte{17};
   copy_bytes(MutableBytes(p).subspan(12), from.to_bytes());
   copy_bytes(MutableBytes(p).subspan(16), to.to_bytes());
-  p[25] = std::byte{8};
+  put_be16(p, 24, size - 20U);
   return p;
 }
 

@@ -41,7 +41,7 @@ std::vector<ByteVector> make_statements(const Node& node, const std::string& net
 std::size_t statements_stored(const Node& node, const std::string& network);
 const engine::Network& network_of(Node& node);
 
-/// An IPv4 UDP packet without payload.
-ByteVector ip_packet(Ipv4 from, Ipv4 to);
+/// An IPv4 UDP packet of this size, 28 of which are headers.
+ByteVector ip_packet(Ipv4 from, Ipv4 to, std::uint16_t size = 28);
 
 }  // namespace ipop::sim

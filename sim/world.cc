@@ -238,6 +238,10 @@ void World::send(const Node& from, const Endpoint& to, Bytes datagram) {
   if (target == nullptr) return;
   const Path& path = path_between(from.index(), target->index());
   if (path.blocked || chance(rng_, path.loss)) return;
+  if (datagram.size() > path.size_max) {
+    ++too_big_;
+    return;
+  }
   const int copies = chance(rng_, path.duplication) ? 2 : 1;
   for (int i = 0; i < copies; ++i) {
     Duration delay = path.delay;

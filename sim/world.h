@@ -26,6 +26,8 @@ struct Path {
   double loss = 0;    ///< of datagrams, 0..1
   double duplication = 0;
   bool blocked = false;
+  /// Larger datagrams are dropped without a word: a black hole.
+  std::size_t size_max = 65535;
 };
 
 class World;
@@ -139,6 +141,8 @@ class World {
   }
   /// A datagram from nowhere (attacker, garbage).
   void inject(const Endpoint& from, Node& to, ByteVector datagram, Duration after = Duration(0));
+  /// How many datagrams were dropped for their size.
+  std::size_t too_big() const { return too_big_; }
   /// Every datagram that passed between nodes, for adversaries that replay.
   std::vector<ByteVector>* tap = nullptr;
 
@@ -166,6 +170,7 @@ class World {
   std::map<std::pair<std::size_t, std::size_t>, Path> paths_;
   std::priority_queue<Flight, std::vector<Flight>, std::greater<>> flights_;
   std::uint64_t order_ = 0;
+  std::size_t too_big_ = 0;
 };
 
 }  // namespace ipop::sim

@@ -42,7 +42,8 @@ NetworkStatus sample_status() {
                        .online = true,
                        .path = {.kind = PathKind::Direct,
                                 .endpoint = endpoint("203.0.113.7:41820"),
-                                .rtt = std::chrono::microseconds(12345)},
+                                .rtt = std::chrono::microseconds(12345),
+                                .mtu = 1340},
                        .rx_bytes = UINT64_MAX,
                        .tx_bytes = 7,
                        .suite = "aes-256-gcm",
@@ -288,7 +289,8 @@ TEST(Codec, StatusDocument) {
             "kind": "direct",
             "endpoint": "203.0.113.7:41820",
             "via": null,
-            "rtt_ms": 12.345
+            "rtt_ms": 12.345,
+            "mtu": 1340
           },
           "rx_bytes": 5,
           "tx_bytes": 7,

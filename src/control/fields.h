@@ -118,6 +118,7 @@ void fields(V& v, Ref<V, PathStatus> r) {
   v.defaulted("endpoint", r.endpoint);
   v.defaulted("via", r.via);
   v.defaulted("rtt_ms", r.rtt);
+  v.defaulted("mtu", r.mtu);
 }
 template <class V>
 void fields(V& v, Ref<V, MemberStatus> r) {

@@ -150,6 +150,7 @@ struct PathStatus {
   std::optional<Endpoint> endpoint;  ///< of a direct path
   std::optional<std::string> via;    ///< the relaying member's name
   std::optional<Duration> rtt;       ///< `rtt_ms`, with fraction
+  std::optional<std::uint16_t> mtu;  ///< of a member in a status: the largest packet that goes
   friend bool operator==(const PathStatus&, const PathStatus&) = default;
 };
 

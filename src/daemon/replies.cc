@@ -124,6 +124,7 @@ control::NetworkStatus status_of(const engine::NetworkStatus& status, std::uint1
     member.admin = m.admin;
     member.online = m.online;
     member.path = path_of(m.endpoint, m.via, m.rtt);
+    member.path.mtu = m.mtu;
     member.rx_bytes = m.rx_bytes;
     member.tx_bytes = m.tx_bytes;
     member.suite = m.suite;

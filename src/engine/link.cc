@@ -3,16 +3,25 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/check.h"
+#include "dataplane/event_queue.h"
 #include "engine/overload.h"
 
 namespace ipop::engine {
-Link::Link(const session::Session::Options& options, const Context& ctx)
+
+static_assert(nat::PathMtu::kBareProbe == wire::kMtuProbeSizeMin);
+// The largest probe reaches control.
+static_assert(wire::kMtuProbeSizeMax <= dataplane::EventQueue::kSlotBytes);
+Link::Link(const session::Session::Options& options, const Context& ctx, std::uint16_t mtu_max)
     : session_(options),
       // Both ends compare the same two keys, so that one follows.
       paths_(*options.rng, options.remote < options.local->keys.public_key
                                ? nat::PathSet::Role::Follows
                                : nat::PathSet::Role::Leads),
-      ctx_(&ctx) {}
+      mtu_(*options.rng, mtu_max),
+      ctx_(&ctx) {
+  check(mtu_max <= wire::kMtuProbeSizeMax);
+}
 
 void Link::add_way(const Now& now, const Way& way) {
   paths_.add_hint(way);
@@ -106,6 +115,7 @@ void Link::handle_received(const Now& now, SessionIndex local, const Way& from) 
 void Link::handle_ip_sent(const Now& now, SessionIndex local) {
   session_.handle_ip_sent(now, local);
   paths_.handle_traffic(now.at, now.at, last_received());
+  mtu_.handle_sent(now.at, now.at);
   pump(now);
 }
 
@@ -118,17 +128,32 @@ void Link::handle_path_challenge(const Now& now, SessionIndex local, const Way& 
                                  const wire::PathChallenge& frame) {
   const auto it = pairs_.find(local);
   if (it == pairs_.end()) return;
-  ByteVector plain;
-  wire::write_frame(wire::PathResponse{frame.token}, plain);
-  if (auto sealed = it->second.keypair->seal_control(plain)) {
-    outputs_.emplace_back(Send{from, std::move(*sealed)});
-  }
+  send_alone(it->second, from, wire::PathResponse{frame.token});
   pump(now);
 }
 
 void Link::handle_path_response(const Now& now, const wire::PathResponse& frame) {
   paths_.handle_response(now.at, frame.token);
   pump(now);
+}
+
+void Link::handle_mtu_probe(const Now& now, SessionIndex local, const Way& from,
+                            const wire::MtuProbe& frame) {
+  const auto it = pairs_.find(local);
+  if (it == pairs_.end()) return;
+  send_alone(it->second, from, wire::MtuResponse{frame.token});
+  pump(now);
+}
+
+void Link::handle_mtu_response(const Now& now, const wire::MtuResponse& frame) {
+  mtu_.handle_answer(now.at, frame.token);
+  pump(now);
+}
+
+bool Link::set_mtu_bound(std::uint16_t inner) {
+  const bool matters = mtu_.set_bound(inner);
+  pump_mtu();
+  return matters;
 }
 
 void Link::handle_ping_sent(const Now& now) {
@@ -158,6 +183,8 @@ void Link::handle_timeout(const Now& now) {
   session_.handle_timeout(now);
   paths_.handle_traffic(now.at, last_ip_sent(), last_received());
   paths_.handle_timeout(now.at);
+  mtu_.handle_sent(now.at, last_ip_sent());
+  mtu_.handle_timeout(now.at);
   if (online() && ping_at_ <= now.at) {
     if (pings_unanswered_ > 0 && last_received() > ping_sent_at_) note_received(last_received());
     if (ping_at_ <= now.at) keep_alive(now);
@@ -180,7 +207,16 @@ Link::Output Link::poll_output() {
     outputs_.erase(outputs_.begin());
     return first;
   }
-  return WaitUntil{std::min({session_deadline_, paths_deadline_, ping_at_})};
+  return WaitUntil{std::min({session_deadline_, paths_deadline_, mtu_deadline_, ping_at_})};
+}
+
+/// Whole, whatever its size, and there alone.
+void Link::send_alone(const Pair& pair, const Way& to, const wire::Frame& frame) {
+  ByteVector plain;
+  wire::write_frame(frame, plain);
+  if (auto sealed = pair.keypair->seal_control(plain)) {
+    outputs_.emplace_back(Send{to, std::move(*sealed)});
+  }
 }
 
 void Link::send_on(SessionIndex local, const wire::Frame& frame) {
@@ -227,8 +263,9 @@ std::vector<std::unique_ptr<dataplane::Keypair>> Link::take_garbage() {
 
 void Link::pump(const Now& now) {
   pump_session(now);
-  pump_paths();
+  pump_paths(now);
   pump_session(now);  // a lost path resets the session
+  pump_mtu();
   if (online() != was_online_) {
     was_online_ = online();
     pings_unanswered_ = 0;
@@ -270,15 +307,21 @@ void Link::pump_session(const Now& now) {
   }
 }
 
-void Link::pump_paths() {
+void Link::pump_paths(const Now& now) {
   for (bool more = true; more;) {
     auto output = paths_.poll_output();
     std::visit(Overload{
-                   [&](const nat::PathSet::SendChallenge& o) { send_challenge(o.to, {o.token}); },
+                   [&](const nat::PathSet::SendChallenge& o) {
+                     if (!control_pair()) return;
+                     send_challenge(o.to, {o.token});
+                     // Silence where data goes may also mean that only what is small arrives.
+                     if (paths_.active() == o.to) mtu_.suspect(now.at, last_ip_sent());
+                   },
                    [&](const nat::PathSet::ActiveChanged& o) {
                      // With no path left the keys are given up as well: a fresh handshake to every
                      // known address finds the peer, or does not.
                      if (!o.way) session_.reset();
+                     mtu_.reset(now.at, last_ip_sent());
                      outputs_.emplace_back(Changed{});
                    },
                    [&](const nat::PathSet::Lost& o) { outputs_.emplace_back(WayLost{o.way}); },
@@ -291,14 +334,29 @@ void Link::pump_paths() {
   }
 }
 
-void Link::send_challenge(const Way& to, const wire::PathChallenge& challenge) {
-  const auto pair = control_pair();
-  if (!pair) return;
-  ByteVector plain;
-  wire::write_frame(challenge, plain);
-  if (auto sealed = pairs_.at(*pair).keypair->seal_control(plain)) {
-    outputs_.emplace_back(Send{to, std::move(*sealed)});
+void Link::pump_mtu() {
+  for (bool more = true; more;) {
+    auto output = mtu_.poll_output();
+    std::visit(Overload{
+                   [&](const nat::PathMtu::SendProbe& o) {
+                     const auto local = session_.sending_on();
+                     const auto to = paths_.active();
+                     if (!local || !to) return;
+                     send_alone(pairs_.at(*local), *to, wire::MtuProbe{o.token, o.size});
+                   },
+                   [&](const nat::PathMtu::Changed&) { outputs_.emplace_back(MtuChanged{}); },
+                   [&](const nat::PathMtu::BoundDue&) { outputs_.emplace_back(MtuBoundDue{}); },
+                   [&](const nat::PathMtu::WaitUntil& o) {
+                     mtu_deadline_ = o.at;
+                     more = false;
+                   },
+               },
+               output);
   }
+}
+
+void Link::send_challenge(const Way& to, const wire::PathChallenge& challenge) {
+  if (const auto pair = control_pair()) send_alone(pairs_.at(*pair), to, challenge);
 }
 
 void Link::make_pair(const Now& now, session::Session::PairMade made) {

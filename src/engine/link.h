@@ -8,6 +8,7 @@
 
 #include "dataplane/keypair.h"
 #include "engine/context.h"
+#include "nat/path_mtu.h"
 #include "nat/path_set.h"
 #include "session/session.h"
 #include "wire/frames.h"
@@ -53,13 +54,18 @@ class Link {
   };
   /// Something that a snapshot shows changed: keypairs, sending pair, path.
   struct Changed {};
+  /// Only mtu() did.
+  struct MtuChanged {};
+  /// The owner finds out anew what set_mtu_bound() is to say.
+  struct MtuBoundDue {};
   struct WaitUntil {
     Instant at;
   };
-  using Output =
-      std::variant<Send, PairUsable, PairGone, Candidates, PingDue, WayLost, Changed, WaitUntil>;
+  using Output = std::variant<Send, PairUsable, PairGone, Candidates, PingDue, WayLost, Changed,
+                              MtuChanged, MtuBoundDue, WaitUntil>;
 
-  Link(const session::Session::Options& options, const Context& ctx);
+  /// `mtu_max`: the largest inner packet that is of any use.
+  Link(const session::Session::Options& options, const Context& ctx, std::uint16_t mtu_max);
   Link(const Link&) = delete;
   Link& operator=(const Link&) = delete;
 
@@ -92,6 +98,12 @@ class Link {
   void handle_path_challenge(const Now& now, SessionIndex local, const Way& from,
                              const wire::PathChallenge& frame);
   void handle_path_response(const Now& now, const wire::PathResponse& frame);
+  void handle_mtu_probe(const Now& now, SessionIndex local, const Way& from,
+                        const wire::MtuProbe& frame);
+  void handle_mtu_response(const Now& now, const wire::MtuResponse& frame);
+  /// What the present way's first leg lets through (nat/path_mtu.h). True when mtu() changed or
+  /// handle_timeout() is due.
+  bool set_mtu_bound(std::uint16_t inner);
   void handle_ping_sent(const Now& now);
   /// `sent` is the time that our PING carried.
   void handle_pong(const Now& now, Instant sent);
@@ -119,6 +131,8 @@ class Link {
   /// are told, status).
   std::optional<Endpoint> endpoint() const;
   std::optional<Duration> rtt() const { return paths_.rtt(); }
+  /// The largest inner packet to be sent.
+  std::uint16_t mtu() const { return mtu_.mtu(); }
   /// The peer does not do what a living one would: asks it now whether it is there.
   void suspect(const Now& now);
   /// When the last IP packet went either way; min(): none did.
@@ -143,9 +157,11 @@ class Link {
 
  private:
   void send_plain_on(SessionIndex local, ByteVector plain);
+  void send_alone(const Pair& pair, const Way& to, const wire::Frame& frame);
   void pump(const Now& now);
   void pump_session(const Now& now);
-  void pump_paths();
+  void pump_paths(const Now& now);
+  void pump_mtu();
   void send_challenge(const Way& to, const wire::PathChallenge& challenge);
   void keep_alive(const Now& now);
   void make_pair(const Now& now, session::Session::PairMade made);
@@ -156,6 +172,7 @@ class Link {
 
   session::Session session_;
   nat::PathSet paths_;
+  nat::PathMtu mtu_;  ///< of the way that carries data
   std::map<SessionIndex, Pair> pairs_;
   std::optional<Way> responding_to_;
   std::vector<std::unique_ptr<dataplane::Keypair>> garbage_;
@@ -164,6 +181,7 @@ class Link {
 
   Instant session_deadline_ = Instant::max();
   Instant paths_deadline_ = Instant::max();
+  Instant mtu_deadline_ = Instant::max();
   Instant ping_at_ = Instant::max();
   Instant heard_at_ = Instant::min();
   Instant ping_sent_at_ = Instant::min();

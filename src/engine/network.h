@@ -267,6 +267,8 @@ class Network {
   Instant deadline_of(const Peer& peer) const;
   void pump_link(const Now& now, Peer& peer);
   void note_online(const Now& now, Peer& peer);
+  void refresh_mtu_bound(Peer& peer);
+  void ask_path_mtu(const Peer& peer);
   void note_direct(const Now& now, Peer& peer);
   void note_address(const Peer& peer);
   static void note_no_longer_direct(Peer& peer);

@@ -148,10 +148,29 @@ void Network::handle_path_mtu(const Endpoint& to, std::uint16_t mtu) {
   const std::uint16_t inner = mtu > overhead ? static_cast<std::uint16_t>(mtu - overhead) : 0;
   devices_.handle_path_mtu(to, std::min(inner, kInterfaceMtu));
   peers_.change_if([&](const Peer& peer) { return peer.link->endpoint() == to; },
-                   [&](Peer& peer) {
-                     peer.mtu = std::min(inner, kInterfaceMtu);
-                     ctx_->snapshot_stale = true;
-                   });
+                   [&](Peer& peer) { peer.path_mtu = inner; });
+  const auto leads_there = [&](const Peer& peer) {
+    const auto way = peer.link->way();
+    const Peer* hop = way && way->is_relay() ? peers_.look(way->hop()) : nullptr;
+    return hop == nullptr ? way == Way(to) : hop->link->endpoint() == to;
+  };
+  peers_.change_if(leads_there, [&](Peer& peer) { refresh_mtu_bound(peer); });
+}
+
+/// What the kernel says of the first leg, less what a relay needs; the rest of the way is left to
+/// the link's probes.
+void Network::refresh_mtu_bound(Peer& peer) {
+  const auto way = peer.link->way();
+  std::uint16_t bound = peer.path_mtu;
+  if (way && way->is_relay()) {
+    const Peer* hop = peers_.look(way->hop());
+    const bool known = hop != nullptr && hop->path_mtu > wire::kRelayOverhead;
+    bound =
+        static_cast<std::uint16_t>((known ? hop->path_mtu : kInterfaceMtu) - wire::kRelayOverhead);
+  }
+  if (!peer.link->set_mtu_bound(bound)) return;
+  ctx_->snapshot_stale = true;
+  peers_.set_deadline(peer, Instant::min());  // the link has something to say
 }
 
 Peer& Network::peer_for(const Now& now, const TunnelKey& key) {
@@ -161,7 +180,7 @@ Peer& Network::peer_for(const Now& now, const TunnelKey& key) {
   peer->since = now.at;
   session::Session::Options options{&session::kNativeProfile, &local_,  key, peer->handle,
                                     &ctx_->indices,           ctx_->rng};
-  peer->link = std::make_unique<Link>(options, *ctx_);
+  peer->link = std::make_unique<Link>(options, *ctx_, kInterfaceMtu);
   if (const member::Member* m = membership_.by_tunnel_key(key)) peer->node = m->node;
   ctx_->snapshot_stale = true;
   return peers_.add(std::move(peer));
@@ -233,6 +252,8 @@ void Network::pump_link(const Now& now, Peer& peer) {
                      ctx_->snapshot_stale = true;
                      note_online(now, peer);
                    },
+                   [&](Link::MtuChanged&) { ctx_->snapshot_stale = true; },
+                   [&](Link::MtuBoundDue&) { ask_path_mtu(peer); },
                    [&](Link::WaitUntil& o) {
                      peer.link_at = o.at;
                      more = false;
@@ -251,6 +272,7 @@ void Network::note_online(const Now& now, Peer& peer) {
   const bool online = peer.link->online() && peer.proven;
   note_session(now, peer);
   note_ring_link(now, peer);
+  refresh_mtu_bound(peer);
   if (online) {
     const bool fell_back = peer.was_direct && !peer.link->endpoint();
     note_direct(now, peer);
@@ -283,11 +305,19 @@ void Network::note_online(const Now& now, Peer& peer) {
   peer.was_online = online;
 }
 
-/// A direct path is what is kept on disk, and what has an MTU of its own.
+/// Of where what goes to it leaves this machine.
+void Network::ask_path_mtu(const Peer& peer) {
+  const auto way = peer.link->way();
+  const Peer* next = way && way->is_relay() ? peers_.look(way->hop()) : &peer;
+  if (next == nullptr) return;
+  if (const auto to = next->link->endpoint()) ctx_->outputs.emplace_back(QueryPathMtu{*to});
+}
+
+/// A direct path is what is kept on disk, and of what the kernel knows an MTU.
 void Network::note_direct(const Now& now, Peer& peer) {
   const auto endpoint = peer.link->endpoint();
   if (!endpoint) return note_no_longer_direct(peer);
-  ctx_->outputs.emplace_back(QueryPathMtu{*endpoint});
+  ask_path_mtu(peer);
   if (peer.node) {
     note_address(peer);
     if (peers_store_at_ == Instant::max()) { peers_store_at_ = now.at + kPeersStoreDelay; }
@@ -319,7 +349,7 @@ void Network::note_address(const Peer& peer) {
 }
 
 void Network::note_no_longer_direct(Peer& peer) {
-  if (std::exchange(peer.was_direct, false)) peer.mtu = 0;
+  if (std::exchange(peer.was_direct, false)) peer.path_mtu = 0;
 }
 
 void Network::handle_observed(const Now& now, const Peer& peer, const Way& from,

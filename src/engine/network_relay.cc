@@ -216,9 +216,6 @@ void Network::add_relays_to_snapshot(dataplane::Snapshot& snapshot, std::size_t 
       continue;
     }
     route.hop = *hop;
-    route.mtu = static_cast<std::uint16_t>(
-        snapshot.peers[*hop].mtu -
-        std::min<std::size_t>(snapshot.peers[*hop].mtu, wire::kRelayOverhead));
   }
   for (const auto& [incoming, relayed] : relayed_) {
     snapshot.labels[incoming] = {relayed.way.hop(), dataplane::LabelEnd{relayed.way}};

@@ -70,6 +70,12 @@ void Network::dispatch(const Now& now, Peer& peer, SessionIndex session, const W
                    peer.link->handle_path_challenge(now, session, from, f);
                  },
                  [&](const wire::PathResponse& f) { peer.link->handle_path_response(now, f); },
+                 [&](const wire::MtuProbe& f) {
+                   if (accepted) peer.link->handle_mtu_probe(now, session, from, f);
+                 },
+                 [&](const wire::MtuResponse& f) {
+                   if (accepted) peer.link->handle_mtu_response(now, f);
+                 },
                  [&](const wire::Bye& f) { handle_bye(now, peer, f.reason); },
                  [&](const wire::Recon& f) {
                    if (accepted) handle_recon(now, peer, f);

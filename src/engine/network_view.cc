@@ -41,6 +41,7 @@ NetworkStatus Network::status(const Now& now) const {
         member.endpoint = peer.link->endpoint();
         member.via = relay_of(peer);
         member.rtt = peer.link->rtt();
+        member.mtu = peer.link->mtu();
         member.suite = peer.link->sending()->suite() == crypto::Suite::Aes256Gcm
                            ? "aes-256-gcm"
                            : "chacha20-poly1305";
@@ -108,7 +109,7 @@ void Network::add_to_snapshot(dataplane::Snapshot& snapshot) const {
         route.send = peer.link->sending();
         route.way = peer.link->way();
       }
-      route.mtu = peer.mtu != 0 ? peer.mtu : kInterfaceMtu;
+      route.mtu = peer.link->mtu();
       route.words = peer.words.get();
       const auto index = static_cast<std::uint32_t>(snapshot.peers.size());
       snapshot.peers.push_back(route);

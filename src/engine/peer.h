@@ -61,7 +61,9 @@ struct Peer {
   Instant since{};                   ///< when this object was made
   std::map<SessionIndex, PairProof> proofs;
   wire::PartAssembler parts;
-  std::uint16_t mtu = 0;                ///< largest inner packet on the present path; 0: not known
+  /// The largest inner packet that the kernel lets out to a direct peer; 0: not known. What gets
+  /// there is the link's mtu().
+  std::uint16_t path_mtu = 0;
   Instant recon_at = Instant::min();    ///< last reconciliation begun by us
   Instant recheck_at = Instant::max();  ///< while digests differ: when to compare them again
   int rechecks = 0;

@@ -17,7 +17,7 @@ class PeerTableTest : public testing::Test {
     peer->link = std::make_unique<Link>(
         session::Session::Options{&session::kNativeProfile, &local_, key_of(number), peer->handle,
                                   &context_.indices, &rng_},
-        context_);
+        context_, 1420);
     return table_.add(std::move(peer));
   }
   static TunnelKey key_of(std::uint32_t number) {
@@ -57,7 +57,8 @@ TEST_F(PeerTableTest, WhoWasInHandIsLookedAtOnce) {
   ASSERT_NE(table_.find(PeerHandle{4}), nullptr);
   EXPECT_EQ(table_.find(PeerHandle{9}), nullptr);
   EXPECT_EQ(touched(), (Numbers{2, 4}));
-  table_.change_if([](const Peer& p) { return p.handle.value > 3; }, [](Peer& p) { p.mtu = 1; });
+  table_.change_if([](const Peer& p) { return p.handle.value > 3; },
+                   [](Peer& p) { p.path_mtu = 1; });
   EXPECT_EQ(touched(), (Numbers{4, 5}));
   EXPECT_EQ(table_.looks(), 9U);
 }

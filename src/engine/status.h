@@ -31,6 +31,7 @@ struct MemberStatus {
   std::optional<Endpoint> endpoint;  ///< of a direct path
   std::optional<std::string> via;    ///< name of the member that relays, where it is a relayed one
   std::optional<Duration> rtt;
+  std::optional<std::uint16_t> mtu;  ///< the largest packet that is sent to it
   std::uint64_t rx_bytes = 0;
   std::uint64_t tx_bytes = 0;
   std::string suite;                  ///< "aes-256-gcm"; empty without a session

@@ -5,7 +5,7 @@
 namespace ipop::wire {
 
 /// First byte of a control frame. 0x10 between them is a relayed datagram, which is no control
-/// frame and is refused by parse_frame().
+/// frame and is refused by parse_frame(); 0x19 up to 0x1C are the relays' (wire/relay_frames.h).
 enum class FrameType : std::uint8_t {
   Ping = 0x01,
   Pong = 0x02,
@@ -30,6 +30,8 @@ enum class FrameType : std::uint8_t {
   ProbeRequest = 0x16,
   ProbeResult = 0x17,
   Merge = 0x18,
+  MtuProbe = 0x1D,
+  MtuResponse = 0x1E,
   Ports = 0x1F,
 };
 

@@ -199,6 +199,19 @@ Result<Frame> parse_token(Reader& reader) {
   return out;
 }
 
+Result<Frame> parse_mtu_probe(Bytes plaintext, Reader& reader) {
+  if (plaintext.size() > kMtuProbeSizeMax) return fail(Errc::BadValue, "MTU probe length");
+  MtuProbe out;
+  out.token = reader.fixed<std::array<std::byte, 8>>();
+  const Bytes padding = reader.take(reader.remaining());
+  if (!reader.done()) return malformed(reader, "MTU probe");
+  if (std::ranges::any_of(padding, [](std::byte b) { return b != std::byte{0}; })) {
+    return fail(Errc::BadValue, "MTU probe padding");
+  }
+  out.size = static_cast<std::uint16_t>(plaintext.size());
+  return out;
+}
+
 Result<Frame> parse_part(Reader& reader) {
   Part out;
   out.index = reader.le<std::uint8_t>();
@@ -331,6 +344,16 @@ class BodyWriter {
     type(FrameType::PathResponse);
     writer_.bytes(f.token);
   }
+  void operator()(const MtuProbe& f) {
+    check(f.size >= kMtuProbeSizeMin && f.size <= kMtuProbeSizeMax);
+    type(FrameType::MtuProbe);
+    writer_.bytes(f.token);
+    writer_.zeros(f.size - kMtuProbeSizeMin);
+  }
+  void operator()(const MtuResponse& f) {
+    type(FrameType::MtuResponse);
+    writer_.bytes(f.token);
+  }
   void operator()(const Part& f) {
     check(f.count >= 2 && f.count <= kPartsMax && f.payload.size() <= kPartPayloadMax);
     type(FrameType::Part);
@@ -392,6 +415,10 @@ Result<Frame> parse_frame(Bytes plaintext) {
       return parse_token<PathResponse>(reader);
     case FrameType::Part:
       return parse_part(reader);
+    case FrameType::MtuProbe:
+      return parse_mtu_probe(plaintext, reader);
+    case FrameType::MtuResponse:
+      return parse_token<MtuResponse>(reader);
     case FrameType::Neighbours:
     case FrameType::LinkRequest:
     case FrameType::LinkAnswer:

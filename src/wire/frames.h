@@ -13,8 +13,8 @@
 #include "wire/ring_frames.h"
 
 /// Control frames: plaintext of a DATA packet whose first byte is below 0x40. One frame a packet,
-/// at most kFrameSizeMax bytes; a longer one travels as PARTs. Parsers are canonical: no trailing
-/// bytes, no unknown flag or type. docs/protocol.md has the byte tables.
+/// at most kFrameSizeMax bytes; a longer one travels as PARTs, but for MTU_PROBE. Parsers are
+/// canonical: no trailing bytes, no unknown flag or type. docs/protocol.md has the byte tables.
 namespace ipop::wire {
 
 inline constexpr std::size_t kFrameSizeMax = 1180;
@@ -25,6 +25,10 @@ inline constexpr std::size_t kPartPayloadMax = kFrameSizeMax - 8;
 inline constexpr std::size_t kPartsMax = 18;
 inline constexpr std::size_t kReconIdsMax = 64;
 inline constexpr std::size_t kReconRangesMax = 16;
+/// An MTU_PROBE without padding, and with the most of it: what still fits where a worker puts
+/// frames for control (dataplane/event_queue.h).
+inline constexpr std::size_t kMtuProbeSizeMin = 9;
+inline constexpr std::size_t kMtuProbeSizeMax = 2048;
 inline constexpr std::size_t kPeersMax = 8;
 inline constexpr std::size_t kPeerCandidatesMax = 6;
 /// More than fit a message: the smallest statement (a CONFIG without a blob) has 108 bytes.
@@ -147,11 +151,22 @@ struct Part {
   Bytes payload;  // borrowed
 };
 
+/// u8 type | 8 token | zeros: as long as the IP packet whose passage is in question, so that both
+/// make datagrams of one size. The answer is never longer.
+struct MtuProbe {
+  std::array<std::byte, 8> token{};
+  std::uint16_t size = kMtuProbeSizeMin;  ///< of the whole frame, .. kMtuProbeSizeMax
+};
+/// u8 type | 8 token of the probe
+struct MtuResponse {
+  std::array<std::byte, 8> token{};
+};
+
 using Frame =
     std::variant<Ping, Pong, Proof, SecretFrame, StatementFrame, Recon, ReconRanges, Observed,
                  Peers, Bye, PathChallenge, PathResponse, Part, Neighbours, LinkRequest, LinkAnswer,
                  Unlink, Forward, ForwardAck, ForwardReply, Gone, ProbeRequest, ProbeResult, Merge,
-                 Ports, RelayOpen, RelayOk, RelayNo, RelayClose>;
+                 Ports, RelayOpen, RelayOk, RelayNo, RelayClose, MtuProbe, MtuResponse>;
 
 /// Views in the frame borrow from `plaintext`. Errors: Truncated, BadValue.
 Result<Frame> parse_frame(Bytes plaintext);

@@ -68,6 +68,9 @@ TEST(Frames, HaveTheBytesOfTheTable) {
       {Bye{ByeReason::NameTaken}, "0905"},
       {PathChallenge{token}, "0a0102030405060708"},
       {PathResponse{token}, "0b0102030405060708"},
+      {MtuProbe{token, kMtuProbeSizeMin}, "1d0102030405060708"},
+      {MtuProbe{token, 12}, "1d0102030405060708000000"},
+      {MtuResponse{token}, "1e0102030405060708"},
   };
   for (const auto& [frame, hex] : cases) {
     EXPECT_EQ(to_hex(bytes_of(frame)), hex);
@@ -110,6 +113,9 @@ TEST(Frames, AreCanonical) {
       {Bye{}, true},
       {PathChallenge{}, true},
       {PathResponse{}, true},
+      {MtuProbe{}, false},
+      {MtuProbe{{}, 700}, false},
+      {MtuResponse{}, true},
       {Part{.index = 2, .count = 3, .message = 77, .payload = part}, false},
       {Part{.index = 0, .count = 18, .message = 77, .payload = whole_part}, true},
   };
@@ -150,7 +156,7 @@ INSTANTIATE_TEST_SUITE_P(
     Table, BadFrame,
     testing::Values(
         Bad{"empty", "", Errc::Truncated}, Bad{"type 0", "00", Errc::BadValue},
-        Bad{"type 0x1d", "1d00", Errc::BadValue}, Bad{"relayed", "1000", Errc::BadValue},
+        Bad{"type 0x1f", "2000", Errc::BadValue}, Bad{"relayed", "1000", Errc::BadValue},
         Bad{"type 0x3f", "3f", Errc::BadValue}, Bad{"IPv4", "45000014", Errc::BadValue},
         Bad{"ping reserved", "0101" + zeros(30), Errc::BadValue},
         Bad{"pong reserved", "0280" + zeros(30), Errc::BadValue},
@@ -202,6 +208,11 @@ INSTANTIATE_TEST_SUITE_P(
         Bad{"bye long", "090000", Errc::BadValue},
         Bad{"challenge short", "0a" + zeros(7), Errc::Truncated},
         Bad{"response long", "0b" + zeros(9), Errc::BadValue},
+        Bad{"MTU probe short", "1d" + zeros(7), Errc::Truncated},
+        Bad{"MTU probe padding", "1d" + zeros(9) + "01", Errc::BadValue},
+        Bad{"MTU probe too long", "1d" + zeros(kMtuProbeSizeMax), Errc::BadValue},
+        Bad{"MTU response short", "1e" + zeros(7), Errc::Truncated},
+        Bad{"MTU response long", "1e" + zeros(9), Errc::BadValue},
         Bad{"part header", "0c010200", Errc::Truncated},
         Bad{"part empty", "0c01020000000000", Errc::Truncated},
         Bad{"part of one", "0c00010000000000aa", Errc::BadValue},
@@ -243,6 +254,8 @@ TEST(Frames, LargestOnesPass) {
   EXPECT_LE(bytes_of(peers).size(), kFrameSizeMax);
   expect_identity(rewrite, bytes_of(peers));
 
+  expect_identity(rewrite, bytes_of(MtuProbe{{}, kMtuProbeSizeMax}));
+
   const ByteVector statement(kStatementSizeMax, std::byte{1});
   expect_identity(rewrite, bytes_of(StatementFrame{statement}));
   EXPECT_FALSE(parse_frame(ByteVector(kMessageSizeMax + 1, std::byte{5})));
@@ -252,7 +265,7 @@ TEST(Frames, RandomBytesNeverHaveTwoEncodings) {
   SeededRng rng(22);
   for (int i = 0; i < 30000; ++i) {
     ByteVector bytes = random_bytes(rng, 1 + rng.below(80));
-    bytes[0] = static_cast<std::byte>(1 + rng.below(25));
+    bytes[0] = static_cast<std::byte>(1 + rng.below(31));
     if (rng.below(2) == 0 && bytes.size() > 1) bytes[1] = std::byte{0};
     expect_canonical_or_refused(rewrite, bytes);
   }

@@ -71,6 +71,18 @@ class Lines(Lab):
         one, other = self.lab.wire("one", "other")
         self.assertTrue(self.pings(one, other.address))
 
+    def test_a_black_hole_takes_what_is_small_and_says_nothing_of_the_rest(self):
+        one, other = self.lab.site("one"), self.lab.site("other")
+        self.lab.black_hole(other, 1400)
+        for address, headers in ((other.address, 28), (other.address6, 48)):
+            before = self.lab.black_holed()
+            for size, passes in ((1400, True), (1401, False)):
+                run = one.run("ping", "-n", "-c1", "-W1", "-M", "do", "-s", str(size - headers),
+                              address, check=False)
+                self.assertEqual(run.returncode == 0, passes, run.stdout)
+                self.assertNotRegex(run.stdout + run.stderr, "too|needed")
+            self.assertEqual(self.lab.black_holed(), before + 1)
+
     def test_a_bad_line_loses_delays_and_overtakes_what_its_host_sends(self):
         one, other = (self.lab.site(name, v6=False) for name in ("one", "other"))
         line = self.lab.impair(one, harness.bin_dir / "impair",

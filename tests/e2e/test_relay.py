@@ -4,7 +4,10 @@ import unittest
 
 import harness
 from harness import eventually
+from test_mtu import AROUND4, finds
 from test_traffic import Transfers
+
+RELAYED = 37  # what a relay adds to AROUND4
 
 
 class Relay(Transfers):
@@ -67,6 +70,19 @@ class Relay(Transfers):
         self.relayed(alice, bob)
         self.transfer(alice, bob, 48 << 20)
         self.transfer(bob, alice, 48 << 20)
+        self.assertEqual(self.path(alice, bob), "via rita")
+
+    def test_a_narrow_second_leg_is_found_by_the_first_end(self):
+        """Whose kernel knows nothing of it, and is told nothing."""
+        alice, bob, rita = self.parted("rita")
+        rita.config.write_text(harness.config + "[relay]\nlimit = 0\n")
+        rita.restart()
+        self.assertEqual(self.relayed(alice, bob), "via rita")
+        self.lab.black_hole(bob.host, 1400)
+        self.transfer(alice, bob, 4 << 20)
+        finds(self, alice, bob, 1400 - AROUND4 - RELAYED)
+        self.transfer(bob, alice, 4 << 20)
+        self.assertGreater(self.lab.black_holed(), 0)
         self.assertEqual(self.path(alice, bob), "via rita")
 
     def test_another_relay_takes_over_from_one_that_is_killed(self):
