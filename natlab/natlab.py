@@ -96,9 +96,9 @@ class Lab:
         return Line(self.core, host, program, ways, options)
 
     def black_hole(self, host, mtu):
-        """The access link of a host's site takes `mtu` bytes, and nobody is told: what is larger is gone
-        without an ICMP message. (What comes from the host may have 4 bytes more: room for a VLAN
-        tag, which veth allows.)"""
+        """The access link of a host's site takes `mtu` bytes, and nobody is told: what is larger is
+        gone without an ICMP message. (What comes from the host may have 4 bytes more: room for a
+        VLAN tag, which veth allows.)"""
         ip(self.core.namespace, f"link set {host.access} mtu {mtu}")
         if "table inet silence" not in self.core.run("nft", "list", "tables").stdout:
             self.core.run("nft", "add table inet silence; add chain inet silence o "
