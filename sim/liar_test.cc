@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include "member/author.h"
 #include "member/reconcile.h"
 #include "sim/scenario.h"
 
@@ -98,6 +99,36 @@ TEST(Liar, AMemberThatAsksWithoutEndIsNotAnsweredWithoutEnd) {
   world.set_path(alice, bob, {});
   EXPECT_TRUE(world.run_until([&] { return bob.status().invites.size() == 20; }, 6min));
   EXPECT_EQ(world.node(2).status().invites.size(), 20U);
+}
+
+TEST(Liar, RevokesThatTakeNothingAreNotEvaluatedOneByOne) {
+  World world(4);
+  make_trio(world);
+  Node& alice = world.node(0);
+  Node& bob = world.node(1);
+  const engine::StoredIdentity his = identity_of(bob, "family");
+  const auto key =
+      crypto::SigningKey::from_seed(*crypto::Secret<32>::from(his.identity_seed.reveal()));
+  const engine::StoredIdentity hers = identity_of(alice, "family");
+  const auto target =
+      crypto::SigningKey::from_seed(*crypto::Secret<32>::from(hers.identity_seed.reveal()))
+          .public_key();
+  const SessionIndex session = session_with(alice, bob);
+  const std::uint64_t before = network_of(alice).evaluations();
+  constexpr unsigned kRevokes = 1000;
+  for (unsigned i = 0; i < kRevokes; ++i) {
+    const auto revoke = member::sign_statement(
+        {.network = his.network,
+         .body = wire::Revoke{.target = target,
+                              .issuer = his.grant,
+                              .time = UnixTime{alice.now().wall.seconds - i}}},
+        key);
+    hand_up(alice, session, bob.endpoint(), wire::StatementFrame{revoke.bytes});
+    world.run_for(2ms);
+  }
+  EXPECT_LE(network_of(alice).evaluations() - before, 60U);
+  EXPECT_EQ(alice.status().members.size(), 2U) << "and they took nothing";
+  EXPECT_TRUE(alice.is_online_with("carol"));
 }
 
 // He says at each occasion that his set is the other's, so that nobody compares with him, and

@@ -256,7 +256,10 @@ void Daemon::watch_clocks(const Now& now) {
 }
 
 void Daemon::update_addresses() {
-  engine_.handle_local_network(os::now(), {interfaces_.local_addresses(), interfaces_.gateways()});
+  auto addresses = interfaces_.local_addresses();
+  auto gateways = interfaces_.gateways();
+  if (!addresses || !gateways) return;
+  engine_.handle_local_network(os::now(), {std::move(*addresses), std::move(*gateways)});
   drain();
 }
 

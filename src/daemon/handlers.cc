@@ -296,7 +296,8 @@ void Daemon::handle(ClientId client, const control::DeviceRequest& request) {
 
 void Daemon::handle(ClientId client, const control::NetcheckRequest&) {
   control::NetcheckReply reply =
-      netcheck_of(engine_.netcheck(os::now()), interfaces_.local_addresses());
+      netcheck_of(engine_.netcheck(os::now()),
+                  interfaces_.local_addresses().value_or(std::vector<IpAddress>()));
   reply.port = packets_->port();
   reply.port_mapping = config_.nat.port_mapping;
   reply.health = advice_on(reply);

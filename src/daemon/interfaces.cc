@@ -1,6 +1,7 @@
 #include "daemon/interfaces.h"
 
 #include <algorithm>
+#include <tuple>
 
 #include "dataplane/pipeline.h"
 
@@ -127,25 +128,31 @@ bool Interfaces::is_ours(int ifindex) const {
                      [&](const auto& i) { return i.second.ifindex == ifindex; });
 }
 
-std::vector<IpAddress> Interfaces::local_addresses() {
-  std::vector<IpAddress> out;
+std::optional<std::vector<IpAddress>> Interfaces::local_addresses() {
   const auto all = netlink_.addresses();
-  if (!all) return out;
+  const auto routers = gateways();
+  if (!all || !routers) return std::nullopt;
+  std::vector<IpAddress> out;
   for (const os::InterfaceAddress& a : *all) {
     if (!is_ours(a.ifindex) && a.up && !a.loopback && !a.tentative &&
         a.scope == os::InterfaceAddress::Scope::Global) {
       out.push_back(a.address);
     }
   }
-  std::sort(out.begin(), out.end());
+  // Others are told few: bridges of virtual machines and containers come last.
+  const auto rank = [&](const IpAddress& a) {
+    const bool leads_out = std::ranges::count(*routers, a, &nat::PortMapper::Gateway::local) > 0;
+    return std::tuple(leads_out ? 0 : a.is_v6() ? 1 : 2, a);
+  };
+  std::ranges::sort(out, {}, rank);
   out.erase(std::unique(out.begin(), out.end()), out.end());
   return out;
 }
 
-std::vector<nat::PortMapper::Gateway> Interfaces::gateways() {
+std::optional<std::vector<nat::PortMapper::Gateway>> Interfaces::gateways() {
   std::vector<nat::PortMapper::Gateway> out;
   const auto all = netlink_.default_gateways();
-  if (!all) return out;
+  if (!all) return std::nullopt;
   for (const os::DefaultGateway& g : *all) {
     if (!is_ours(g.ifindex)) out.push_back({g.gateway, g.local});
   }

@@ -44,9 +44,11 @@ class Interfaces {
   void down(NetworkSlot slot);
 
   /// Addresses at which others may reach this machine: those of all other interfaces that are up.
-  std::vector<IpAddress> local_addresses();
-  /// Routers that lead to the Internet otherwise than through our interfaces.
-  std::vector<nat::PortMapper::Gateway> gateways();
+  /// First those that lead to the Internet, then IPv6, then the rest. nullopt: the kernel would not
+  /// say.
+  std::optional<std::vector<IpAddress>> local_addresses();
+  /// Routers that lead to the Internet otherwise than through our interfaces; nullopt likewise.
+  std::optional<std::vector<nat::PortMapper::Gateway>> gateways();
   /// IPv4 prefixes that routes of this machine use, ours left out.
   std::vector<Prefix4> taken_prefixes();
   /// The route that clashes with `subnet`, in words; nullopt: none does.

@@ -33,6 +33,7 @@ struct Context {
   dataplane::SenderId workers = 1;           ///< that seal packets
   crypto::Backends backends;                 ///< that keypairs are made with
   std::vector<IpAddress> local_addresses;    ///< of this machine, overlay interfaces excluded
+  Instant search_after = Instant::min();     ///< no search for a peer's port before
   std::deque<Output> outputs;
   Ticket next_ticket = 1;
   std::uint32_t next_peer = 1;

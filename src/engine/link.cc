@@ -157,6 +157,7 @@ bool Link::set_mtu_bound(std::uint16_t inner) {
 }
 
 void Link::handle_ping_sent(const Now& now) {
+  if (!online()) return;  // it went down since it was due, and nothing went out
   // An earlier one's answer is still waited for: whoever asks besides must not put that off.
   if (pings_unanswered_ > 0 && now.at < ping_at_) return;
   ping_at_ = now.at + std::chrono::seconds(1 << pings_unanswered_);

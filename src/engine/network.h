@@ -355,7 +355,7 @@ class Network {
   void dispatch(const Now& now, Peer& peer, SessionIndex session, const Way& from,
                 const wire::Frame& frame);
   std::vector<wire::StatementId> add_statements(std::span<const Bytes> statements);
-  void handle_statements(const Now& now, std::span<const Bytes> statements, const Peer* from);
+  void handle_statements(const Now& now, std::span<const Bytes> statements, Peer& from);
   bool may_lose_by(const wire::StatementId& joined) const;
   void publish_statements(const Now& now, const std::vector<ByteVector>& statements);
   void flood(const std::vector<wire::StatementId>& ids, const Peer* except);

@@ -25,6 +25,10 @@ static_assert(kObservedAgain * 2 < nat::Classifier::kExpiry);
 /// address each second must not make us repeat it to everybody.
 constexpr Duration kTellGap = std::chrono::seconds(5);
 
+/// Of PEERS frames from one member: a few at once, as its addresses come and go, then one in
+/// kTellGap.
+constexpr TokenBucket::Limit kPeersLimit{.per_second = 0.2, .burst = 6};
+
 /// mac1 of a handshake message addressed to us, under one epoch.
 bool is_mac1_ours(const wire::Mac& mac, Bytes input, const session::EpochKeys& epoch,
                   const TunnelKey& key) {
@@ -277,7 +281,10 @@ void Network::note_online(const Now& now, Peer& peer) {
     const bool fell_back = peer.was_direct && !peer.link->endpoint();
     note_direct(now, peer);
     // Where we are now was perhaps told on the very path that our new address made useless.
-    if (fell_back) send_own_candidates(peer);
+    if (fell_back) {
+      send_own_candidates(peer);
+      seek_hole(now, peer);
+    }
     if (!peer.was_online) {
       peer.online_since = now.at;
       peer.called = false;
@@ -295,7 +302,9 @@ void Network::note_online(const Now& now, Peer& peer) {
     }
     flush_queue(now, peer);
   } else if (peer.was_online) {
-    ctx_->outer.suspect(now.at);
+    if (!peer.doomed) ctx_->outer.suspect(now.at);
+    peer.recheck_at = Instant::max();  // its next PING compares
+    peer.rechecks = 0;
     rest_hole(peer);
     note_no_longer_direct(peer);
     peer.routed_until = Instant::max();
@@ -360,6 +369,8 @@ void Network::handle_observed(const Now& now, const Peer& peer, const Way& from,
 }
 
 void Network::handle_peers(const Now& now, Peer& peer, const wire::Peers& peers) {
+  // Each address that is new is challenged, whosever it is.
+  if (!peer.peers_budget.take(now.at, kPeersLimit)) return;
   for (const wire::PeerHint& hint : peers.peers) {
     if (peer.node == hint.node) note_candidates(now, peer, hint.candidates);
   }

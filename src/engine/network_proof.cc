@@ -9,6 +9,8 @@
 namespace ipop::engine {
 namespace {
 
+constexpr int kFlaggedSends = 3;
+
 constexpr Duration kResendFirst = std::chrono::milliseconds(250);
 constexpr Duration kAskInterval = std::chrono::milliseconds(1500);
 constexpr Duration kRefusalWait = std::chrono::seconds(4);
@@ -59,7 +61,8 @@ void Network::send_proof(const Now& now, Peer& peer, SessionIndex session) {
   if (state_ == State::Joining && join_ && !may_ask(now, session, peer)) return;
   wire::Proof proof;
   proof.accepted_yours = state.theirs_accepted;
-  proof.begins_anew = state.ours_anew;
+  // The last two are for those who have an older ipop, which takes no flag but the first.
+  proof.begins_anew = state.ours_anew && state.sends < kFlaggedSends;
   proof.grant = grant_;
   if (const member::Member* me = self()) proof.skey = me->skey;
 
@@ -98,7 +101,7 @@ void Network::handle_proof(const Now& now, Peer& peer, SessionIndex session,
   bool news = false;
   if (proof.statements.size() > (peer.proven ? kProofStatementsMax : kStrangerStatementsMax))
     return;
-  handle_statements(now, proof.statements, &peer);
+  handle_statements(now, proof.statements, peer);
   if (!state.theirs_accepted) settle_membership(now);
   if (peer.doomed) return;
   if (!state.theirs_accepted) {

@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "engine/network.h"
+#include "nat/public_address.h"
 
 namespace ipop::engine {
 namespace {
@@ -59,16 +60,20 @@ void Network::tell_ports(const Now& now, Peer& peer) {
 }
 
 void Network::handle_ports(const Now& now, Peer& peer, const wire::Ports& ports) {
-  if (peer.link->endpoint() || !peer.node || !is_acceptable(ports.newest)) return;
+  if (peer.link->endpoint() || !peer.node || ports.newest.address.is_v6()) return;
+  // Nobody's NAT has a private outer address that we could reach; our own router has one.
+  if (!is_acceptable(ports.newest) || !nat::is_public(ports.newest.address)) return;
   // With a port of our own that the peer cannot know its filter would keep us out.
   if (is_dependent(ctx_->outer.report(now.at).v4)) return;
   if (!peer.search) peer.search.emplace(*ctx_->rng);
-  if (peer.search->running()) return;
+  if (peer.search->running() || now.at < ctx_->search_after) return;
   // Ours must be open as well, for what comes back.
   seek_direct(now, peer);
   if (peer.search->start(
           now.at,
           {.newest = ports.newest, .step = ports.step, .span = {ports.lowest, ports.highest}})) {
+    // One at a time for all peers: each probe is a mapping in our own router, too.
+    ctx_->search_after = now.at + peer.search->lasts();
     log(LogLevel::Debug, "looking for a port of " + ports.newest.address.to_string());
   }
   pump_search(peer);

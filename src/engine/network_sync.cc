@@ -13,6 +13,9 @@ namespace {
 /// A mismatch lasts while repairs are under way: no new round sooner than this.
 constexpr Duration kReconInterval = std::chrono::seconds(1);
 
+/// Of evaluations that one member's statements cause at once.
+constexpr TokenBucket::Limit kUrgentLimit{.per_second = 2, .burst = 16};
+
 /// What passes before both PROOFs are accepted; whoever sends anything else has accepted ours.
 bool travels_on_any_pair(const wire::Frame& frame) {
   return std::holds_alternative<wire::Proof>(frame) ||
@@ -96,7 +99,7 @@ void Network::dispatch(const Now& now, Peer& peer, SessionIndex session, const W
                    if (accepted) handle_secret(now, peer, f);
                  },
                  [&](const wire::StatementFrame& f) {
-                   if (accepted) handle_statements(now, std::array{f.statement}, &peer);
+                   if (accepted) handle_statements(now, std::array{f.statement}, peer);
                  },
                  [&](const wire::Observed& f) {
                    if (accepted) handle_observed(now, peer, from, f);
@@ -129,15 +132,16 @@ std::vector<wire::StatementId> Network::add_statements(std::span<const Bytes> st
 
 /// Statements of others: passed on at once; evaluated and written when there is time, except that
 /// nobody keeps what a REVOKE takes.
-void Network::handle_statements(const Now& now, std::span<const Bytes> statements,
-                                const Peer* from) {
+void Network::handle_statements(const Now& now, std::span<const Bytes> statements, Peer& from) {
   const auto joined = add_statements(statements);
   if (joined.empty()) return;
-  const bool urgent = state_ == State::Joining ||
-                      std::ranges::any_of(joined, [&](const auto& id) { return may_lose_by(id); });
-  if (urgent) pace_.demand_evaluation();
+  const auto takes = [&](const wire::StatementId& id) { return may_lose_by(id); };
+  // Anybody may sign a REVOKE that takes nothing, and send a thousand: those wait their turn.
+  const bool urgent =
+      std::ranges::any_of(joined, takes) && from.urgent_budget.take(now.at, kUrgentLimit);
+  if (urgent || state_ == State::Joining) pace_.demand_evaluation();
   if (state_ != State::Joining) pace_.handle_joined(now.at);
-  flood(joined, from);
+  flood(joined, &from);
 }
 
 /// Whether somebody who counts by the present answer may not by the next one.

@@ -101,7 +101,9 @@ void Network::add_to_snapshot(dataplane::Snapshot& snapshot) const {
     for (const auto& [node, handle] : peers_.by_node()) {
       const member::Member* m = membership_.find(node);
       if (m == nullptr) continue;
-      const Peer& peer = *peers_.look(handle);
+      const Peer* found = peers_.look(handle);
+      if (found == nullptr) continue;
+      const Peer& peer = *found;
       dataplane::PeerRoute route;
       route.peer = handle;
       route.network = slot_;

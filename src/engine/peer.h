@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 
+#include "base/token_bucket.h"
 #include "engine/link.h"
 #include "engine/statement_outbox.h"
 #include "nat/port_search.h"
@@ -58,6 +59,8 @@ struct Peer {
   Instant search_at = Instant::max();
   bool doomed = false;               ///< to be removed when the present event is dealt with
   std::vector<Endpoint> candidates;  ///< the peer's own, as it named them
+  TokenBucket urgent_budget;         ///< for what is evaluated at once
+  TokenBucket peers_budget;          ///< for its naming them
   Instant since{};                   ///< when this object was made
   std::map<SessionIndex, PairProof> proofs;
   wire::PartAssembler parts;

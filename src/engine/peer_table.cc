@@ -25,17 +25,27 @@ std::unique_ptr<Peer> PeerTable::remove(PeerHandle handle) {
   std::unique_ptr<Peer> gone = std::move(it->second);
   peers_.erase(it);
   by_tunnel_key_.erase(gone->link->remote());
-  if (gone->node) {
-    // Another one may stand for the member by now.
-    const auto named = by_node_.find(*gone->node);
-    if (named != by_node_.end() && named->second == handle) by_node_.erase(named);
-  }
+  drop_node(*gone);
   return gone;
 }
 
 void PeerTable::set_node(Peer& peer, const wire::NodeId& node) {
+  // Two members may have one tunnel key, and then be this peer one after the other.
+  if (peer.node && *peer.node != node) drop_node(peer);
   peer.node = node;
   by_node_[node] = peer.handle;
+}
+
+/// Nobody finds it by its member any more, unless another one stands for that by now.
+void PeerTable::drop_node(const Peer& peer) {
+  if (!peer.node) return;
+  const auto named = by_node_.find(*peer.node);
+  if (named != by_node_.end() && named->second == peer.handle) by_node_.erase(named);
+}
+
+std::size_t PeerTable::strangers() const {
+  const auto is_stranger = [](const auto& entry) { return !entry.second->node; };
+  return static_cast<std::size_t>(std::ranges::count_if(peers_, is_stranger));
 }
 
 const Peer* PeerTable::look(PeerHandle handle) const {

@@ -52,7 +52,7 @@ class PeerTable {
   /// Who stands for which member.
   const std::map<wire::NodeId, PeerHandle>& by_node() const { return by_node_; }
   /// Peers that stand for nobody.
-  std::size_t strangers() const { return peers_.size() - by_node_.size(); }
+  std::size_t strangers() const;
 
   bool has_touched() const { return !touched_.empty(); }
   /// One that was in hand since it last came out here; null: there is none.
@@ -67,6 +67,7 @@ class PeerTable {
 
  private:
   Peer* touched(const Peer* peer);
+  void drop_node(const Peer& peer);
 
   std::map<PeerHandle, std::unique_ptr<Peer>> peers_;
   std::unordered_map<TunnelKey, PeerHandle> by_tunnel_key_;

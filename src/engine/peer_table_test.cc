@@ -94,6 +94,34 @@ TEST_F(PeerTableTest, NothingIsLeftOfWhoIsRemoved) {
   EXPECT_FALSE(table_.has_touched());
 }
 
+TEST_F(PeerTableTest, APeerThatTurnsOutToBeSomebodyElseIsOneOnly) {
+  Peer& peer = add(1);
+  EXPECT_EQ(table_.strangers(), 1U);
+  wire::NodeId first;
+  wire::NodeId second;
+  rng_.fill(first.bytes);
+  rng_.fill(second.bytes);
+  table_.set_node(peer, first);
+  table_.set_node(peer, second);
+  EXPECT_EQ(table_.look(first), nullptr);
+  EXPECT_EQ(table_.look(second), &peer);
+  EXPECT_EQ(table_.strangers(), 0U);
+  static_cast<void>(add(2));
+  EXPECT_EQ(table_.strangers(), 1U);
+  static_cast<void>(table_.remove(peer.handle));
+  EXPECT_TRUE(table_.by_node().empty());
+  EXPECT_EQ(table_.strangers(), 1U);
+}
+
+TEST_F(PeerTableTest, ALinkThatIsDownNeverWaitsForAnAnswer) {
+  Link& link = *add(1).link;
+  const Now now{Instant{std::chrono::hours(1)}, UnixTime{1'800'000'000}};
+  link.handle_ping_sent(now);
+  const auto output = link.poll_output();
+  ASSERT_TRUE(std::holds_alternative<Link::WaitUntil>(output));
+  EXPECT_EQ(std::get<Link::WaitUntil>(output).at, Instant::max()) << "a deadline that nobody moves";
+}
+
 TEST_F(PeerTableTest, TheLaterPeerStandsForTheMember) {
   Peer& before = add(1);
   table_.set_node(before, node_of(7));

@@ -25,11 +25,6 @@ bool contains(const std::vector<T>& all, const T& one) {
   return std::ranges::count(all, one) > 0;
 }
 
-template <class T>
-bool lacks_any(const std::vector<T>& before, const std::vector<T>& after) {
-  return std::ranges::any_of(before, [&](const T& one) { return !contains(after, one); });
-}
-
 }  // namespace
 
 Witness witness_of(const wire::NodeId& node) {
@@ -48,30 +43,63 @@ OuterAddresses::OuterAddresses(Options options, PortMapper::Key key, Rng& rng)
 void OuterAddresses::handle_network(Instant now, std::vector<IpAddress> local,
                                     std::span<const PortMapper::Gateway> gateways) {
   std::vector<PortMapper::Gateway> found(gateways.begin(), gateways.end());
-  const bool moved = lacks_any(local_, local) || lacks_any(gateways_, found);
-  const bool came_up = (gateways_.empty() && !found.empty()) || (local_.empty() && !local.empty());
+  bool ask = (gateways_.empty() && !found.empty()) || (local_.empty() && !local.empty());
+  for (const bool v6 : {false, true}) {
+    if (is_lost(v6, local, found)) {
+      forget(now, v6);
+      ask = true;
+    } else if (since_[v6 ? 1 : 0] == Instant::max()) {
+      since_[v6 ? 1 : 0] = now;
+    }
+  }
   local_ = std::move(local);
   gateways_ = std::move(found);
-  if (moved) {
-    v4_.handle_network_changed();
-    v6_.handle_network_changed();
-    seen_.clear();
-    told_at_ = Instant::min();
-  }
   if (options_.port_mapping) mapper_.set_network(now, options_.port, gateways_);
-  if (moved || came_up) ask_stun(now);
+  if (ask) ask_stun(now);
   pump(now);
+}
+
+/// Whether what was seen of this family is no longer true. A bridge of containers that ends, or an
+/// address that was used for nothing, changes nothing.
+bool OuterAddresses::is_lost(bool v6, const std::vector<IpAddress>& local,
+                             const std::vector<PortMapper::Gateway>& gateways) const {
+  const auto of_family = [&](const PortMapper::Gateway& g) { return g.gateway.is_v6() == v6; };
+  if (std::ranges::any_of(gateways_, of_family)) {
+    // Our IPv6 address towards a gateway is one of several, of which some come and go.
+    const auto stays = [&](const PortMapper::Gateway& g) {
+      return v6 ? std::ranges::count(gateways, g.gateway, &PortMapper::Gateway::gateway) > 0
+                : contains(gateways, g);
+    };
+    const auto leads_away = [&](const PortMapper::Gateway& g) { return of_family(g) && !stays(g); };
+    const auto was_seen = [&](const Seen& s) {
+      const IpAddress& a = s.endpoint.address;
+      return a.is_v6() == v6 && contains(local_, a) && !contains(local, a);
+    };
+    return std::ranges::any_of(gateways_, leads_away) || std::ranges::any_of(seen_, was_seen);
+  }
+  return std::ranges::any_of(
+      local_, [&](const IpAddress& a) { return a.is_v6() == v6 && !contains(local, a); });
+}
+
+void OuterAddresses::forget(Instant now, bool v6) {
+  (v6 ? v6_ : v4_).handle_network_changed();
+  std::erase_if(seen_, [&](const Seen& s) { return s.endpoint.address.is_v6() == v6; });
+  since_[v6 ? 1 : 0] = now;
+  told_at_ = Instant::min();
 }
 
 void OuterAddresses::handle_observation(Instant now, Witness witness, const Endpoint& observer,
                                         const Endpoint& seen) {
-  told_at_ = now;
-  learn(now, {.witness = witness, .observer = observer, .seen = seen, .created = now});
+  if (learn(now, {.witness = witness, .observer = observer, .seen = seen, .created = now})) {
+    told_at_ = now;
+  }
   pump(now);
 }
 
 void OuterAddresses::handle_unasked(Instant now, Witness witness, const Endpoint& from) {
   if (!is_public(from.address)) return;  // it came past no NAT of ours
+  const Instant since = since_[from.address.is_v6() ? 1 : 0];
+  if (since == Instant::max() || now - since < kSettled) return;
   classifier_of(from.address)
       .handle_reach(now, {.witness = witness, .from = from, .arrived = true});
 }
@@ -91,7 +119,9 @@ void OuterAddresses::handle_datagram(Instant now, const Endpoint& from, Bytes da
 
 void OuterAddresses::suspect(Instant now) {
   mapper_.suspect(now);
-  if (!stun_.running() && asked_at_ + kStunGapMin <= now) ask_stun(now);
+  const bool told = told_at_ != Instant::min() && told_at_ + kStunPause > now;
+  const bool just_asked = asked_at_ != Instant::min() && asked_at_ + kStunGapMin > now;
+  if (!told && !just_asked && !stun_.running()) ask_stun(now);
   pump(now);
 }
 
@@ -99,7 +129,7 @@ void OuterAddresses::handle_timeout(Instant now) {
   mapper_.handle_timeout(now);
   stun_.handle_timeout(now);
   if (stun_at_ <= now) {
-    if (told_at_ + kStunPause > now) {
+    if (told_at_ != Instant::min() && told_at_ + kStunPause > now) {
       stun_at_ = told_at_ + kStunPause;
     } else {
       ask_stun(now);
@@ -124,27 +154,71 @@ OuterAddresses::Output OuterAddresses::poll_output() {
 
 OuterAddresses::Report OuterAddresses::report(Instant now) const {
   Report out{.v4 = v4_.classify(now), .v6 = v6_.classify(now)};
-  for (const Seen& s : seen_) out.seen.push_back(s.endpoint);
+  for (const bool v6 : {false, true}) {
+    const auto family = seen(now, v6);
+    out.seen.insert(out.seen.end(), family.begin(), family.end());
+  }
   out.gateways = mapper_.gateways();
   for (const Asked& asked : asked_) out.stun.push_back(asked.answer);
   return out;
 }
 
-void OuterAddresses::learn(Instant now, const Classifier::Observation& said) {
-  if (!wire::is_candidate(said.seen)) return;
+/// False where it says nothing of what is in front of us.
+bool OuterAddresses::learn(Instant now, const Classifier::Observation& said) {
+  if (!wire::is_candidate(said.seen)) return false;
   Classifier::Observation observation = said;
+  const bool v6 = said.seen.address.is_v6();
   const bool ours = contains(local_, said.seen.address);
+  const bool in_public = is_public(said.seen.address);
   // Who is on our own link sees us without any NAT, which says nothing about the one in front.
-  if (ours && !is_public(said.seen.address)) return;
-  const IpAddress unknown = said.seen.address.is_v6() ? IpAddress(Ipv6{}) : IpAddress(Ipv4{});
+  if (ours && !in_public) return false;
+  // Of two NATs the outer one counts: who is between them sees us with a private address.
+  const auto seen_in_public = [&](const Seen& s) {
+    return s.endpoint.address.is_v6() == v6 && is_public(s.endpoint.address);
+  };
+  const bool outer_known = std::ranges::any_of(seen_, seen_in_public);
+  if (in_public && !outer_known) classifier_of(said.seen.address).handle_network_changed();
+  const IpAddress unknown = v6 ? IpAddress(Ipv6{}) : IpAddress(Ipv4{});
   observation.local = {ours ? said.seen.address : unknown, options_.port};
-  classifier_of(said.seen.address).handle_observation(now, observation);
-  std::erase_if(seen_, [&](const Seen& s) {
-    const bool same_family = s.endpoint.address.is_v6() == said.seen.address.is_v6();
-    return s.endpoint == said.seen || (s.witness == said.witness && same_family);
+  if (in_public || !outer_known) {
+    classifier_of(said.seen.address).handle_observation(now, observation);
+  }
+  note_seen(now, said.witness, said.seen);
+  return true;
+}
+
+/// Who says the same again keeps its place: what did not change must not look new to anybody.
+void OuterAddresses::note_seen(Instant now, Witness witness, const Endpoint& seen) {
+  const auto known = std::ranges::find_if(seen_, [&](const Seen& s) {
+    return s.witness == witness && s.endpoint.address.is_v6() == seen.address.is_v6();
   });
-  seen_.insert(seen_.begin(), {said.witness, said.seen});
-  if (seen_.size() > kSeenMax) seen_.pop_back();
+  if (known != seen_.end()) {
+    if (known->endpoint == seen) {
+      known->last = now;
+      return;
+    }
+    seen_.erase(known);
+  } else if (seen_.size() >= kSeenMax) {
+    const auto oldest = std::ranges::min_element(seen_, {}, &Seen::last);
+    if (oldest->last + Classifier::kExpiry > now) return;  // enough have told
+    seen_.erase(oldest);
+  }
+  seen_.insert(seen_.begin(), {witness, seen, now});
+}
+
+/// Different endpoints that were seen lately; with none, the one that was seen last of all: it is
+/// more than nothing to somebody who was invited.
+std::vector<Endpoint> OuterAddresses::seen(Instant now, bool v6) const {
+  std::vector<Endpoint> out;
+  const Seen* last = nullptr;
+  for (const Seen& s : seen_) {
+    if (s.endpoint.address.is_v6() != v6) continue;
+    if (last == nullptr || s.last > last->last) last = &s;
+    const bool fresh = s.last + Classifier::kExpiry > now;
+    if (fresh && out.size() < kToldMax && !contains(out, s.endpoint)) out.push_back(s.endpoint);
+  }
+  if (out.empty() && last != nullptr) out.push_back(last->endpoint);
+  return out;
 }
 
 void OuterAddresses::ask_stun(Instant now) {
@@ -214,14 +288,12 @@ std::vector<Endpoint> OuterAddresses::compose(Instant now) const {
   const auto add = [&](const Endpoint& e) {
     if (!contains(out, e)) out.push_back(e);
   };
-  for (const Classifier* classifier : {&v4_, &v6_}) {
-    const auto external = classifier->classify(now).external;
-    if (external) {
-      add(*external);
-      continue;
-    }
-    for (const Seen& s : seen_) {
-      if (s.endpoint.address.is_v6() == (classifier == &v6_)) add(s.endpoint);
+  for (const bool v6 : {false, true}) {
+    const auto external = (v6 ? v6_ : v4_).classify(now).external;
+    if (external) add(*external);
+    for (const Endpoint& e : seen(now, v6)) {
+      // What contradicts the external endpoint is a mistake or a lie, except in between two NATs.
+      if (!external || !is_public(e.address)) add(e);
     }
   }
   return out;

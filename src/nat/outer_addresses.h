@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <optional>
 #include <span>
 #include <variant>
@@ -29,8 +30,12 @@ class OuterAddresses {
     std::vector<Endpoint> stun_servers{};  ///< may be empty
     bool port_mapping = true;              ///< ask the gateways
   };
-  /// Endpoints that are kept as they were seen, newest first, one a witness and family.
-  static constexpr std::size_t kSeenMax = 3;
+  /// Witnesses whose word is kept, one endpoint for each of them and family; and how many different
+  /// endpoints of a family are told to others.
+  static constexpr std::size_t kSeenMax = 16;
+  static constexpr std::size_t kToldMax = 3;
+  /// A NAT still lets in who called us before we started: only later arrivals come unasked.
+  static constexpr Duration kSettled = std::chrono::minutes(3);
   /// Between two rounds of questions to STUN servers, and what a member's word is worth.
   static constexpr Duration kStunPause = std::chrono::minutes(5);
   /// Between two rounds that lost paths cause.
@@ -51,8 +56,9 @@ class OuterAddresses {
   /// Requires: what PortMapper does of `key`; `rng` outlives it.
   OuterAddresses(Options options, PortMapper::Key key, Rng& rng);
 
-  /// The machine's own addresses and default gateways as they are now. Where an address or a
-  /// gateway went away, what was seen before was perhaps another NAT's and is forgotten.
+  /// The machine's own addresses and default gateways as they are now. Where the way out went away
+  /// (a gateway, or the address that we were seen with), what was seen before was perhaps another
+  /// NAT's and is forgotten, of that family.
   void handle_network(Instant now, std::vector<IpAddress> local,
                       std::span<const PortMapper::Gateway> gateways);
   /// A member that we send to at `observer`, directly, says where our datagrams come from.
@@ -81,7 +87,7 @@ class OuterAddresses {
   struct Report {
     Classifier::Conclusion v4;
     Classifier::Conclusion v6;
-    std::vector<Endpoint> seen;  ///< newest first
+    std::vector<Endpoint> seen;  ///< what was new last comes first
     std::vector<PortMapper::GatewayState> gateways;
     std::vector<StunAnswer> stun;
   };
@@ -91,6 +97,7 @@ class OuterAddresses {
   struct Seen {
     Witness witness;
     Endpoint endpoint;
+    Instant last;
   };
   struct Asked {
     StunAnswer answer;
@@ -98,7 +105,12 @@ class OuterAddresses {
   };
 
   Classifier& classifier_of(const IpAddress& address) { return address.is_v6() ? v6_ : v4_; }
-  void learn(Instant now, const Classifier::Observation& observation);
+  bool is_lost(bool v6, const std::vector<IpAddress>& local,
+               const std::vector<PortMapper::Gateway>& gateways) const;
+  void forget(Instant now, bool v6);
+  bool learn(Instant now, const Classifier::Observation& observation);
+  void note_seen(Instant now, Witness witness, const Endpoint& seen);
+  std::vector<Endpoint> seen(Instant now, bool v6) const;
   void ask_stun(Instant now);
   void pump(Instant now);
   bool pump_mapper();
@@ -116,7 +128,8 @@ class OuterAddresses {
   std::vector<Asked> asked_;  ///< of the last round
   Instant stun_at_ = Instant::max();
   Instant asked_at_ = Instant::min();
-  Instant told_at_ = Instant::min();  ///< by a member
+  Instant told_at_ = Instant::min();                              ///< by a member
+  std::array<Instant, 2> since_{Instant::max(), Instant::max()};  ///< this way out is ours; v4, v6
   Instant mapper_deadline_ = Instant::max();
   Instant stun_deadline_ = Instant::max();
   std::vector<Endpoint> candidates_;

@@ -6,6 +6,7 @@
 
 #include "nat/nat_testing.h"
 #include "nat/port_mapper_testing.h"
+#include "nat/public_address.h"
 #include "wire/stun_testing.h"
 
 namespace ipop::nat {
@@ -211,6 +212,75 @@ TEST(OuterAddresses, AnotherNetworkIsAnotherNat) {
   EXPECT_EQ(host.outer.report(host.now).v4.mapping, MappingKind::Unknown);
 }
 
+TEST(OuterAddresses, WhatIsOnlyRepeatedChangesNothing) {
+  Host host({.port = kOurPort, .port_mapping = false});
+  host.nat.mapping = NatForTest::Depends::AddressAndPort;
+  host.nat.ports = NatForTest::Ports::Random;
+  host.come_up();
+  for (std::uint32_t n = 1; n <= 8; ++n) host.observe(n);
+  const int before = host.changes;
+  for (int minute = 0; minute < 60; ++minute) {
+    for (std::uint32_t n = 1; n <= 8; ++n) host.observe(n);
+    host.run_for(1min);
+  }
+  EXPECT_EQ(host.changes, before);
+  EXPECT_EQ(host.outer.candidates().size(), OuterAddresses::kToldMax);
+}
+
+TEST(OuterAddresses, OfTwoNatsTheOuterOneCounts) {
+  Host host({.port = kOurPort, .port_mapping = false});
+  host.come_up();
+  const Endpoint between{Ipv4{0xc0a80005}, 40000};  // as the outer router's own network sees us
+  host.observe_as(1, between);
+  host.observe_as(2, between);
+  EXPECT_EQ(host.outer.candidates(), std::vector{between});
+  host.observe(3);
+  const Endpoint outside = host.outer.candidates().front();
+  EXPECT_TRUE(is_public(outside.address)) << "one who sees us from outside, against two";
+  EXPECT_EQ(host.outer.candidates().back(), between) << "who is there needs that one";
+  host.observe_as(4, between);
+  host.observe(5);
+  EXPECT_EQ(host.outer.report(host.now).v4.external, outside);
+  EXPECT_EQ(host.outer.candidates(), (std::vector{outside, between}));
+}
+
+TEST(OuterAddresses, WhoeverIsOnOurLinkDoesNotKeepServersFromBeingAsked) {
+  Host host({.port = kOurPort, .stun_servers = {server(1)}, .port_mapping = false});
+  host.come_up();
+  for (int minute = 0; minute < 12; ++minute) {
+    host.observe_as(1, {kLocal, kOurPort});
+    host.run_for(1min);
+  }
+  EXPECT_GE(host.asked[server(1)], 3);
+}
+
+TEST(OuterAddresses, WhatWasSeenLongAgoIsTheLastResort) {
+  Host host({.port = kOurPort, .port_mapping = false});
+  host.nat.mapping = NatForTest::Depends::AddressAndPort;
+  host.nat.ports = NatForTest::Ports::Random;
+  host.come_up();
+  for (std::uint32_t n = 1; n <= 3; ++n) host.observe(n);
+  host.run_for(2 * Classifier::kExpiry);
+  EXPECT_EQ(host.outer.report(host.now).seen.size(), 1U);
+  host.observe(4);
+  EXPECT_EQ(host.outer.candidates().size(), 1U) << "the new one alone";
+}
+
+TEST(OuterAddresses, ABridgeThatEndsOrAnUnusedAddressForgetsNothing) {
+  Host host({.port = kOurPort, .port_mapping = false});
+  const IpAddress bridge = Ipv4{0xac110001};
+  const IpAddress temporary = *IpAddress::parse("2001:db8::77");
+  const PortMapper::Gateway router6{*IpAddress::parse("fe80::1"), temporary};
+  host.network({kLocal, bridge, temporary}, {kGateway, router6});
+  host.observe(1);
+  host.observe(2);
+  ASSERT_EQ(host.outer.candidates().size(), 1U);
+  const IpAddress next = *IpAddress::parse("2001:db8::78");
+  host.network({kLocal, next}, {kGateway, {router6.gateway, next}});
+  EXPECT_EQ(host.outer.candidates().size(), 1U);
+  EXPECT_EQ(host.outer.report(host.now).v4.mapping, MappingKind::EndpointIndependent);
+}
+
 TEST(OuterAddresses, LostPathsAskAgainButNotOften) {
   Host host({.port = kOurPort, .stun_servers = {server(1)}});
   host.gateway_answers = true;
@@ -231,6 +301,11 @@ TEST(OuterAddresses, LostPathsAskAgainButNotOften) {
 TEST(OuterAddresses, StrangersThatArriveShowThatNothingIsFiltered) {
   Host host({.port = kOurPort, .port_mapping = false});
   host.come_up();
+  host.outer.handle_unasked(host.now, Witness{1}, member(1));
+  host.outer.handle_unasked(host.now, Witness{2}, member(2));
+  EXPECT_EQ(host.outer.report(host.now).v4.filtering, FilteringKind::Unknown)
+      << "the NAT still knew them from before we started";
+  host.run_for(OuterAddresses::kSettled);
   host.outer.handle_unasked(host.now, Witness{1}, {kLocal, 1});
   host.outer.handle_unasked(host.now, Witness{2}, {Ipv4{0xc0a80109}, 1});
   EXPECT_EQ(host.outer.report(host.now).v4.filtering, FilteringKind::Unknown) << "they are near";

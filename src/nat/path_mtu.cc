@@ -107,6 +107,7 @@ void PathMtu::advance(Instant now) {
 }
 
 void PathMtu::send_round(Instant now) {
+  if (target_ <= kBareProbe) return settle(now);  // the bound came down to nothing meanwhile
   ++round_;
   round_began_ = now;
   is_audible_ = is_barred_ = false;

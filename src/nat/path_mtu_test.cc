@@ -391,6 +391,19 @@ TEST(PathMtu, AnAbsurdBoundIsTakenAsItIs) {
   }
 }
 
+TEST(PathMtu, AnAbsurdBoundMayComeDuringASearch) {
+  for (const std::uint16_t bound : std::vector<std::uint16_t>{1, 8, 9}) {
+    Bench b;
+    b.size_max = 100;  // nothing but bare probes is answered for a while
+    b.use();
+    b.run_for(10ms);
+    b.search.set_bound(bound);
+    b.run_for(1min);
+    for (const std::uint16_t size : b.sizes) EXPECT_GE(size, PathMtu::kBareProbe);
+    EXPECT_LE(b.search.mtu(), bound);
+  }
+}
+
 TEST(PathMtu, WhatIsNoAnswerChangesNothing) {
   Bench b;
   b.size_max = 1300;

@@ -56,7 +56,7 @@ std::vector<std::uint16_t> by_span(const PortHint& hint, Rng& rng) {
 
 bool PortSearch::start(Instant now, const PortHint& hint) {
   stop();
-  if (!wire::is_candidate(hint.newest)) return false;
+  if (!wire::is_candidate(hint.newest) || budget(now) == 0) return false;
   auto ports = hint.step != 0 ? by_steps(hint) : by_span(hint, *rng_);
   if (ports.size() > budget(now)) ports.resize(budget(now));
   if (ports.empty()) return false;
@@ -70,6 +70,10 @@ bool PortSearch::start(Instant now, const PortHint& hint) {
 void PortSearch::stop() {
   ports_.clear();
   next_ = Instant::max();
+}
+
+Duration PortSearch::lasts() const {
+  return kInterval * static_cast<std::int64_t>(ports_.size() / kBurst + 1);
 }
 
 void PortSearch::handle_timeout(Instant now) {
@@ -96,7 +100,8 @@ void PortSearch::send_burst(Instant now) {
 
 /// What may still be sent now.
 std::size_t PortSearch::budget(Instant now) {
-  if (budget_since_ == Instant::min() || budget_since_ + kBudgetTime <= now) {
+  if (budget_since_ == Instant::min() || budget_since_ + budget_time_ <= now) {
+    if (spent_ == kProbesMax) budget_time_ = std::min(2 * budget_time_, kBudgetTimeMax);
     budget_since_ = now;
     spent_ = 0;
   }

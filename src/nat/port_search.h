@@ -25,12 +25,14 @@ struct PortHint {
 /// Only worth while where our own outer port is known to the peer, so that its filter lets us in.
 ///
 /// The budget holds for all searches for one peer together: a member that names a stranger's
-/// address makes us send there kProbesMax datagrams an hour and no more. No I/O, no clock; drain
+/// address makes us send there kProbesMax datagrams an hour and no more, and after each hour whose
+/// budget was spent in vain the next one is twice as far away, up to a day. No I/O, no clock; drain
 /// poll_output() after each call that takes `now`.
 class PortSearch {
  public:
   static constexpr std::size_t kProbesMax = 2048;
   static constexpr Duration kBudgetTime = std::chrono::hours(1);
+  static constexpr Duration kBudgetTimeMax = std::chrono::hours(24);
   /// Every kInterval, so 500 a second.
   static constexpr std::size_t kBurst = 5;
   static constexpr Duration kInterval = std::chrono::milliseconds(10);
@@ -57,6 +59,8 @@ class PortSearch {
   /// It is reached, or gone.
   void stop();
   bool running() const { return !ports_.empty(); }
+  /// How long the search will yet take, if nobody stops it.
+  Duration lasts() const;
   void handle_timeout(Instant now);
   Output poll_output();
 
@@ -69,6 +73,7 @@ class PortSearch {
   std::vector<std::uint16_t> ports_;  ///< yet to be tried, the next one last
   Instant next_ = Instant::max();
   Instant budget_since_ = Instant::min();
+  Duration budget_time_ = kBudgetTime;
   std::size_t spent_ = 0;
   std::vector<Probe> outputs_;
 };

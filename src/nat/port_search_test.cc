@@ -120,8 +120,18 @@ TEST(PortSearch, KeepsToItsPaceAndToTheBudgetOfAnHour) {
   }
   bench.now += 10min;
   EXPECT_TRUE(bench.search.start(bench.now, wide));
+  const Instant begun = bench.now;
+  const Duration told = bench.search.lasts();
   ASSERT_TRUE(bench.run_out());
+  EXPECT_LE(bench.now - begun, told);
   EXPECT_EQ(bench.probes.size(), 2 * PortSearch::kProbesMax);
+  bench.now += 65min;
+  EXPECT_FALSE(bench.search.start(bench.now, wide)) << "in vain twice: two hours now";
+  for (int day = 0; day < 10; ++day) {
+    bench.now += PortSearch::kBudgetTimeMax;
+    EXPECT_TRUE(bench.search.start(bench.now, wide)) << "once a day whatever happens";
+    ASSERT_TRUE(bench.run_out());
+  }
 }
 
 TEST(PortSearch, NoPortIsTriedTwiceInOneSearch) {

@@ -206,9 +206,10 @@ IpAddress local_towards(const DefaultGateway& to, const std::vector<InterfaceAdd
       continue;
     }
     any = a.address;
-    if (!a.address.is_v6() && Prefix4{a.address.v4(), a.prefix_length}.contains(to.gateway.v4())) {
-      return any;
-    }
+    if (a.address.is_v6()) continue;
+    Prefix4 prefix{a.address.v4(), a.prefix_length};
+    prefix.base.value &= prefix.mask();
+    if (prefix.contains(to.gateway.v4())) return any;
   }
   return any;
 }

@@ -131,8 +131,8 @@ TEST_F(NetlinkTest, RoutesComeAndGo) {
 TEST_F(NetlinkTest, NamesTheDefaultGatewaysAndOurAddressTowardsThem) {
   ASSERT_TRUE(netlink_->set_link_up(index(), kLink));
   EXPECT_TRUE(netlink_->default_gateways()->empty());
-  ASSERT_TRUE(netlink_->add_address(index(), *Ipv4::parse("192.168.9.1"), 24));
   ASSERT_TRUE(netlink_->add_address(index(), kV4, 16));
+  ASSERT_TRUE(netlink_->add_address(index(), *Ipv4::parse("192.168.9.1"), 24));
   ASSERT_TRUE(netlink_->add_route(index(), *Ipv4::parse("172.16.0.0"), 12));
   EXPECT_TRUE(netlink_->default_gateways()->empty()) << "that is no way to the Internet";
   const std::string via = "ip route add default via 10.83.0.254 dev " + tun_->name();
