@@ -25,6 +25,7 @@ import stun
 
 PORT = 3478
 ANSWER_S, TRIES = 0.5, 3
+MAPPED_TRIES = 10  # on a busy machine an answer that must come may be late
 PORTS_SEEN = 12
 
 
@@ -62,7 +63,7 @@ class Client:
         return None
 
     def mapped(self, server):
-        answer = self.ask(server)
+        answer = self.ask(server, tries=MAPPED_TRIES)
         return answer and answer["mapped"]
 
 

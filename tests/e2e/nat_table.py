@@ -3,8 +3,8 @@
 DIRECT, RELAY = "direct", "relay"
 EITHER = "either"
 PREDICTION = DIRECT  # the next port of a NAT that counts
-FEW_PORTS = DIRECT   # all ports of a small block are tried
 # Not yet: what each of these waits for is the day that it becomes DIRECT.
+FEW_PORTS = EITHER  # all ports of a small block are tried, once: a lost probe is a lost search
 SEARCH = RELAY    # among all ports of a NAT, from many sockets (the birthday paradox)
 LOW_TTL = EITHER  # first packets that die before the other side's router; else who was first counts
 LUCK = EITHER     # a search that covers some of the ports
