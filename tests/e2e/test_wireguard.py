@@ -31,7 +31,7 @@ class WireGuard(LabTest):
         return phone.start() if start else phone
 
     def listed(self, node, name):
-        return next(d for d in node.ipop("device", "list")["devices"] if d["name"] == name)
+        return {d["name"]: d for d in node.ipop("device", "list")["devices"]}[name]
 
     def reached(self, phone, node):
         for address in (node.self()["ipv4"], node.self()["ipv6"]):
