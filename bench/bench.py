@@ -45,6 +45,8 @@ def arguments():
     parser.add_argument("--show", type=pathlib.Path, metavar="JSON", help="print that run again")
     parser.add_argument("--hold", action="store_true",
                         help="bring the first peer up and wait, to look at it or profile it")
+    parser.add_argument("--config", default="", metavar="TOML",
+                        help="what ipopd.toml says, to measure a setting; the gates: none")
     parser.add_argument("--bin", type=pathlib.Path, default=harness.bin_dir)
     return parser.parse_args()
 
@@ -143,7 +145,7 @@ def main():
     if os.geteuid() != 0:
         raise SystemExit("the benchmark makes network namespaces and needs root")
     plan = plans.chosen(options)
-    harness.bin_dir = plan.bin_dir
+    harness.bin_dir, harness.config = plan.bin_dir, options.config
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that everything is cleaned up
     if options.hold:
         hold(plan)

@@ -83,7 +83,8 @@ void PacketThread::run() {
     const auto deleted =
         std::ranges::find_if(tuns, [](const Attach& a) { return a.tun->is_deleted(); });
     if (deleted != tuns.end()) detach(deleted->slot);
-    sleeper.sleep();  // not at all where something is still to be read
+    // Asleep not at all where something is still to be read.
+    done.waiting ? sleeper.look() : sleeper.sleep();
     if (!sleeper.was_woken_by(wakeup().fd())) continue;
     wakeup().drain();
     std::vector<Command> commands;

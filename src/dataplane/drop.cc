@@ -34,6 +34,8 @@ std::string_view drop_name(Drop drop) {
       return "foreign_source";
     case Drop::TooBig:
       return "too_big";
+    case Drop::Congested:
+      return "congested";
     case Drop::UnknownLabel:
       return "unknown_label";
     case Drop::NestedRelay:

@@ -13,15 +13,19 @@
 #include "dataplane/event_queue.h"
 #include "dataplane/handover.h"
 #include "dataplane/pipeline.h"
+#include "dataplane/send_queue.h"
 #include "wire/handshake.h"
 
 namespace ipop::dataplane {
 
 /// What one call of Worker::run_once() did.
 struct WorkDone {
-  std::size_t packets = 0;   ///< read from all devices; 0 = go and wait for them
+  std::size_t packets = 0;   ///< read from all devices
+  bool waiting = false;      ///< some of them still wait in our own queue: do not sleep
   bool events = false;       ///< something was pushed: wake control
   std::uint32_t handed = 0;  ///< bit n: worker n was handed something: wake it
+
+  bool is_idle() const { return packets == 0 && !waiting; }
 };
 
 /// One thread's packet path, both directions, run to completion: read a batch, classify, seal or
@@ -33,13 +37,12 @@ struct WorkDone {
 template <class Tun, class Udp>
 class Worker {
  public:
-  /// Packets a batch: enough to share the cost of a system call, few enough to keep our own queue
-  /// short. Of those from TUN a large one goes on before the next is read, into the same buffer, so
-  /// that only small ones lie side by side: as many of 1400 bytes as fill one send. A datagram from
-  /// UDP may have 64 KiB, all of which stays resident.
+  /// Packets a batch: enough to share the cost of a system call, few enough that neither direction
+  /// waits long for the other: of those to peers as many of 1400 bytes as fill one send. A datagram
+  /// from UDP may have 64 KiB, all of which stays resident.
   static constexpr std::size_t kTunBatch = 44;
-  static constexpr std::size_t kTunBatchBytes = 512 * 1024;
-  static constexpr std::size_t kUdpBatch = 8;
+  static constexpr std::size_t kTunBatchBytes = 128 * 1024;
+  static constexpr std::size_t kUdpBatch = 4;
   static constexpr std::size_t kTunsMax = 64;
 
   /// All are borrowed and outlive the worker.
@@ -54,7 +57,7 @@ class Worker {
 
   explicit Worker(const Options& options)
       : options_(options),
-        packets_(std::make_unique_for_overwrite<Packet[]>(std::max(kTunBatch, kUdpBatch))),
+        packets_(std::make_unique_for_overwrite<Packet[]>(kUdpBatch)),
         run_(std::make_unique_for_overwrite<Packet>()),
         forwarded_(std::make_unique_for_overwrite<Packet[]>(kTunBatch)) {
     check(options.handover->workers() <= kWorkersMax &&
@@ -78,13 +81,13 @@ class Worker {
     }
   }
 
-  /// One batch from each device.
+  /// What the devices have, and one batch in each direction.
   WorkDone run_once(Instant now) {
     done_ = {};
     const Snapshot& snapshot = *options_.snapshots->enter(options_.index);
     run_inbound(snapshot, now);
     run_handed_over(snapshot, now);
-    for (std::size_t i = 0; i < tun_count_; ++i) run_outbound(snapshot, now, tuns_[i]);
+    run_outbound(snapshot, now);
     options_.snapshots->leave(options_.index);
     return done_;
   }
@@ -138,22 +141,40 @@ class Worker {
 
   // --- from TUN towards peers ---
 
-  void run_outbound(const Snapshot& snapshot, Instant now, const AttachedTun& from) {
+  void run_outbound(const Snapshot& snapshot, Instant now) {
+    read_tuns(now);
     std::size_t bytes = 0;
     for (std::size_t n = 0; n < kTunBatch && bytes < kTunBatchBytes; ++n) {
-      Packet& packet = packets_[outgoing_count_];  // behind those that wait in outgoing_
-      Offload left;
-      if (from.tun->read(std::span(&packet, 1), std::span(&left, 1)) == 0) break;
-      bytes += packet.size();
-      handle_read(snapshot, now, from, left, packet);
-      ++done_.packets;
+      SendQueue::Waiting* next = queue_.take(now);
+      if (next == nullptr) break;
+      bytes += next->packet.size();
+      handle_read(snapshot, now, *next);
+      if (outgoing_count_ != 0) continue;  // which borrows what was taken
+      queue_.release();
+      read_tuns(now);  // that was a large one: what came meanwhile may go before the next
     }
     flush_outgoing();
+    queue_.release();
+    done_.waiting = !queue_.is_empty();
   }
 
-  void handle_read(const Snapshot& snapshot, Instant now, const AttachedTun& from,
-                   const Offload& left, Packet& packet) {
-    const OutboundVerdict verdict = outbound(snapshot, from.network, sender(), now, left, packet);
+  void read_tuns(Instant now) {
+    for (std::size_t i = 0; i < tun_count_; ++i) {
+      const AttachedTun& from = tuns_[i];
+      for (std::size_t n = 0; n < kTunBatch && !queue_.is_full(); ++n) {
+        Offload left;
+        if (from.tun->read(std::span(&queue_.room(), 1), std::span(&left, 1)) == 0) break;
+        queue_.push(now, from.network, left);
+        ++done_.packets;
+      }
+    }
+    drop(Drop::Congested, queue_.take_lost());
+  }
+
+  void handle_read(const Snapshot& snapshot, Instant now, SendQueue::Waiting& read) {
+    Packet& packet = read.packet;
+    const OutboundVerdict verdict =
+        outbound(snapshot, read.network, sender(), now, read.left, packet);
     if (const auto* send = std::get_if<SendDatagram>(&verdict)) {
       outgoing_[outgoing_count_++] = {
           .bytes = packet.data(), .to = send->to, .ecn = static_cast<std::uint8_t>(send->ecn)};
@@ -166,7 +187,7 @@ class Worker {
     } else if (const auto* answer = std::get_if<AnswerToTun>(&verdict)) {
       drop(answer->counted);
       const Bytes part = packet.data();
-      write(from.tun, {.parts = std::span(&part, 1)});
+      write(find_tun(read.network), {.parts = std::span(&part, 1)});
     } else {
       drop(std::get_if<Dropped>(&verdict)->reason);
     }
@@ -381,6 +402,7 @@ class Worker {
   std::array<AttachedTun, kTunsMax> tuns_{};
   std::size_t tun_count_ = 0;
   std::unique_ptr<Packet[]> packets_;
+  SendQueue queue_;
   std::unique_ptr<Packet> run_;          ///< segments, sealed or on their way to control
   std::unique_ptr<Packet[]> forwarded_;  ///< of outgoing_, where packets pass through
   std::array<ReceivedMeta, kUdpBatch> meta_{};

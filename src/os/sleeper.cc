@@ -13,8 +13,12 @@ void Sleeper::remove(int fd) {
   std::erase_if(descriptors_, [&](const pollfd& d) { return d.fd == fd; });
 }
 
-void Sleeper::sleep() {
-  const int n = ::poll(descriptors_.data(), descriptors_.size(), -1);
+void Sleeper::sleep() { poll(-1); }
+
+void Sleeper::look() { poll(0); }
+
+void Sleeper::poll(int timeout_ms) {
+  const int n = ::poll(descriptors_.data(), descriptors_.size(), timeout_ms);
   // EINTR is a time to look around; anything else would spin.
   check(n >= 0 || errno == EINTR);
   if (n >= 0) return;

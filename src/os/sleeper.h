@@ -18,10 +18,14 @@ class Sleeper {
 
   /// Returns when a descriptor is readable, hung up or in error, or after a signal.
   void sleep();
-  /// What the last sleep() found. False for an unknown one.
+  /// The same, but returns at once.
+  void look();
+  /// What the last sleep() or look() found. False for an unknown one.
   bool was_woken_by(int fd) const;
 
  private:
+  void poll(int timeout_ms);
+
   std::vector<pollfd> descriptors_;
 };
 

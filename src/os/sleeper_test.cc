@@ -39,6 +39,14 @@ TEST_F(SleeperTest, TellsWhoWokeItUntilThatIsRead) {
   EXPECT_FALSE(sleeper_.was_woken_by(two_->fd()));
 }
 
+TEST_F(SleeperTest, ALookDoesNotWait) {
+  sleeper_.look();
+  EXPECT_FALSE(sleeper_.was_woken_by(one_->fd()));
+  one_->notify();
+  sleeper_.look();
+  EXPECT_TRUE(sleeper_.was_woken_by(one_->fd()));
+}
+
 TEST_F(SleeperTest, SleepsUntilSomethingComes) {
   std::atomic<bool> sent = false;
   const std::jthread later([&] {

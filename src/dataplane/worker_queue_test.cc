@@ -1,0 +1,65 @@
+// More than can be sealed: what waits where, and whose turn it is.
+#include <gtest/gtest.h>
+
+#include "dataplane/worker_testing.h"
+
+namespace ipop::dataplane {
+namespace {
+
+using test::at_second;
+using test::FakeTun;
+using test::WorkerTest;
+
+class WorkerQueueTest : public WorkerTest {
+ protected:
+  void SetUp() override {
+    WorkerTest::SetUp();
+    large_ = test::large_packet(
+        {.ip = nodes_.alice_to_bob(), .payload_size = 60000, .segment_size = 1300});
+    for (std::size_t i = 0; i < 30; ++i) alice_.tun.to_read.push_back({large_.bytes, large_.left});
+  }
+  std::size_t large_sent() const {
+    std::size_t n = 0;
+    for (const auto& sent : alice_.udp.sent) n += sent.segment_size != 0 ? 1U : 0U;
+    return n;
+  }
+
+  test::LargePacket large_;
+};
+
+// Each batch of what our own computer sends is a wait for what comes from the peers.
+TEST_F(WorkerQueueTest, ABatchToPeersIsBoundedInBytes) {
+  const WorkDone done = alice_.worker.run_once(at_second(1));
+  EXPECT_EQ(large_sent(), 3U) << "the one that passes 128 KiB is the last";
+  EXPECT_TRUE(done.waiting) << "nobody may sleep on what waits";
+  EXPECT_FALSE(done.is_idle());
+}
+
+TEST_F(WorkerQueueTest, WhatWaitsIsSentThoughNothingMoreComes) {
+  std::size_t rounds = 0;
+  while (alice_.worker.run_once(at_second(1)).waiting) ++rounds;
+  EXPECT_TRUE(alice_.tun.to_read.empty());
+  EXPECT_GE(rounds, 1U);
+  EXPECT_EQ(large_sent() + alice_.drops.read(Drop::Congested), 30U);
+  EXPECT_TRUE(alice_.worker.run_once(at_second(1)).is_idle());
+}
+
+TEST_F(WorkerQueueTest, TheKernelsQueueIsEmptiedAndOursIsShort) {
+  (void)alice_.worker.run_once(at_second(1));
+  EXPECT_TRUE(alice_.tun.to_read.empty()) << "a packet behind them is seen at once";
+  const std::size_t still = 30 - large_sent() - alice_.drops.read(Drop::Congested);
+  EXPECT_LE(still * large_.bytes.size(), SendQueue::kBytesMax);
+  EXPECT_GT(alice_.drops.read(Drop::Congested), 0U) << "and whoever sends too much hears of it";
+}
+
+TEST_F(WorkerQueueTest, ASmallPacketOvertakesADownload) {
+  (void)alice_.worker.run_once(at_second(1));
+  alice_.udp.sent.clear();
+  alice_.tun.to_read.push_back({packet(64)});
+  (void)alice_.worker.run_once(at_second(1));
+  ASSERT_GT(alice_.udp.sent.size(), 1U);
+  EXPECT_EQ(alice_.udp.sent[0].segment_size, 0) << "before all that was there already";
+}
+
+}  // namespace
+}  // namespace ipop::dataplane
