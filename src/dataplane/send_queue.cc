@@ -1,5 +1,6 @@
 #include "dataplane/send_queue.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "base/check.h"
@@ -38,6 +39,7 @@ void SendQueue::push(Instant now, NetworkSlot network, const Offload& left) {
   Waiting& slot = slots_[index];
   free_ = slot.next_;
   slot.left = left;
+  slot.lose_first = false;
   slot.network = network;
   slot.since_ = now;
   slot.next_ = kNone;
@@ -131,17 +133,30 @@ SendQueue::SlotIndex SendQueue::pop(Flow& flow) {
 }
 
 SendQueue::SlotIndex SendQueue::pop_uncongested(Flow& flow, Instant now) {
-  for (SlotIndex slot = pop(flow); slot != kNone; slot = pop(flow)) {
+  for (;;) {
+    const bool fills_the_queue = is_too_much(flow, now);
+    const SlotIndex slot = pop(flow);
+    if (slot == kNone) return kNone;
     Waiting& waiting = slots_[slot];
     const bool is_last = flow.chain.head == kNone;
-    if (!flow.codel.is_congested(now, now - waiting.since_, is_last)) return slot;
+    const bool waits_too_long = flow.codel.is_congested(now, now - waiting.since_, is_last);
+    if (!waits_too_long && !fills_the_queue) return slot;
+    paused_until_ = now + kPause;
     if (waiting.ecn_ != Ecn::NotEct) {
       set_ecn(waiting.packet.data(), Ecn::Ce);
       return slot;
     }
+    if (waiting.left.segmentation != Segmentation::None) {
+      waiting.lose_first = true;
+      ++lost_;
+      return slot;
+    }
     lose(slot);
   }
-  return kNone;
+}
+
+bool SendQueue::is_too_much(const Flow& flow, Instant now) {
+  return bytes_ > kBytesEnough && now >= paused_until_ && flow.bytes == fattest().bytes;
 }
 
 void SendQueue::lose(SlotIndex slot) {
@@ -149,16 +164,16 @@ void SendQueue::lose(SlotIndex slot) {
   free(slot);
 }
 
-/// The oldest of the flow that has most, as its sender hears of that first. Rare, so that looking
-/// at all flows is cheaper than to keep them sorted.
+/// The oldest, as its sender hears of that first.
 void SendQueue::lose_of_the_fattest() {
-  Flow* fattest = &flows_[0];
-  for (Flow& flow : flows_) {
-    if (flow.bytes > fattest->bytes) fattest = &flow;
-  }
-  const SlotIndex slot = pop(*fattest);
+  const SlotIndex slot = pop(fattest());
   check(slot != kNone);
   lose(slot);
+}
+
+/// Wanted rarely, so that looking at all flows is cheaper than to keep them sorted.
+SendQueue::Flow& SendQueue::fattest() {
+  return *std::ranges::max_element(flows_, {}, &Flow::bytes);
 }
 
 void SendQueue::free(SlotIndex slot) {

@@ -31,11 +31,16 @@ unsigned number_of(Bytes packet) {
   return test::get16(packet, packet.size() - 4) << 16U | test::get16(packet, packet.size() - 2);
 }
 
-void push(SendQueue& queue, const ByteVector& bytes, Instant now = kStart) {
+void push(SendQueue& queue, const ByteVector& bytes, Instant now = kStart,
+          Segmentation segmentation = Segmentation::None) {
   ASSERT_FALSE(queue.is_full());
   copy_bytes(queue.room().read_area(), bytes);
   queue.room().resize(bytes.size());
-  queue.push(now, kNetwork, {.segment_size = 77});
+  queue.push(now, kNetwork, {.segmentation = segmentation, .segment_size = 77});
+}
+/// One that stands for many.
+void push_large(SendQueue& queue, const ByteVector& bytes, Instant now) {
+  push(queue, bytes, now, Segmentation::Udp);
 }
 
 /// Takes one, and gives it back at once; empty: there was none.
@@ -115,14 +120,43 @@ TEST(SendQueue, NewFlowsDoNotStarveOldOnes) {
   EXPECT_LT(others, 75U) << "the download had its turns";
 }
 
-TEST(SendQueue, TheFlowThatHasMostLosesItsOldest) {
+TEST(SendQueue, BeyondTheMostTheFlowThatHasMostLosesItsOldest) {
   SendQueue queue;
   push(queue, packet(2, 100, 0));
   unsigned pushed = 0;
   while (queue.take_lost() == 0) push(queue, packet(1, kLarge, pushed++));
   EXPECT_EQ(pushed, SendQueue::kBytesMax / kLarge + 1);
   EXPECT_EQ(flow_of(take(queue)), 2U) << "the small one is still there";
-  EXPECT_EQ(number_of(take(queue)), 1U) << "number 0 was lost";
+  EXPECT_EQ(number_of(take(queue, kStart + milliseconds(1))), 2U)
+      << "number 0 was lost for room, and number 1 to tell";
+}
+
+TEST(SendQueue, WhoFillsTheQueueIsToldOnceAPause) {
+  for (const unsigned ecn : {0U, 2U}) {
+    SendQueue queue;
+    std::size_t told = 0;
+    unsigned number = 0;
+    for (unsigned i = 0; i < 2500; ++i) {
+      const Instant now = kStart + i * microseconds(200);  // too short a wait for CoDel
+      push(queue, packet(2, 100), now);
+      while (number < SendQueue::kBytesEnough / kLarge + 1) {
+        push_large(queue, packet(1, kLarge, number++, ecn), now);
+      }
+      push_large(queue, packet(1, kLarge, number++, ecn), now);
+      for (int n = 0; n < 2; ++n) {
+        SendQueue::Waiting* next = queue.take(now);
+        ASSERT_NE(next, nullptr);
+        const bool is_marked = (test::get16(next->packet.data(), 0) & 3U) == 3;
+        EXPECT_FALSE(next->lose_first && is_marked);
+        const bool is_told = next->lose_first || is_marked;
+        EXPECT_FALSE(is_told && flow_of(next->packet.data()) == 2);
+        told += is_told ? 1U : 0U;
+        queue.release();
+      }
+    }
+    EXPECT_EQ(told, 50U) << "every ten of 500 ms";
+    EXPECT_EQ(queue.take_lost(), ecn == 0 ? told : 0U);
+  }
 }
 
 TEST(SendQueue, FullIsFullUntilRelease) {

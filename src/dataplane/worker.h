@@ -180,7 +180,7 @@ class Worker {
           .bytes = packet.data(), .to = send->to, .ecn = static_cast<std::uint8_t>(send->ecn)};
       report_sent(send->reports);
     } else if (const auto* many = std::get_if<SendSegments>(&verdict)) {
-      send_segments(*many);
+      send_segments(*many, read.lose_first ? 1 : 0);
       report_sent(many->reports);
     } else if (const auto* waits = std::get_if<NeedsSession>(&verdict)) {
       hand_to_control(*waits, packet);
@@ -199,9 +199,9 @@ class Worker {
   }
 
   /// At once, while what was sealed is in the processor's cache: one send is large already.
-  void send_segments(const SendSegments& many) {
+  void send_segments(const SendSegments& many, std::size_t first) {
     flush_outgoing();
-    for (std::size_t next = 0; next < many.segments.count();) {
+    for (std::size_t next = first; next < many.segments.count();) {
       const SealedRun run = seal_segments(many, sender(), next, *run_);
       if (run.segments == 0) {
         drop(Drop::KeyExpired, many.segments.count() - next);

@@ -16,7 +16,8 @@ class WorkerQueueTest : public WorkerTest {
     WorkerTest::SetUp();
     large_ = test::large_packet(
         {.ip = nodes_.alice_to_bob(), .payload_size = 60000, .segment_size = 1300});
-    for (std::size_t i = 0; i < 30; ++i) alice_.tun.to_read.push_back({large_.bytes, large_.left});
+    for (std::size_t i = 0; i < kLarge; ++i)
+      alice_.tun.to_read.push_back({large_.bytes, large_.left});
   }
   std::size_t large_sent() const {
     std::size_t n = 0;
@@ -24,6 +25,7 @@ class WorkerQueueTest : public WorkerTest {
     return n;
   }
 
+  static constexpr std::size_t kLarge = SendQueue::kBytesMax / 60000 + 4;
   test::LargePacket large_;
 };
 
@@ -40,16 +42,33 @@ TEST_F(WorkerQueueTest, WhatWaitsIsSentThoughNothingMoreComes) {
   while (alice_.worker.run_once(at_second(1)).waiting) ++rounds;
   EXPECT_TRUE(alice_.tun.to_read.empty());
   EXPECT_GE(rounds, 1U);
-  EXPECT_EQ(large_sent() + alice_.drops.read(Drop::Congested), 30U);
+  EXPECT_EQ(large_sent() + alice_.drops.read(Drop::Congested), kLarge + 1)
+      << "of one the first segment";
   EXPECT_TRUE(alice_.worker.run_once(at_second(1)).is_idle());
 }
 
 TEST_F(WorkerQueueTest, TheKernelsQueueIsEmptiedAndOursIsShort) {
   (void)alice_.worker.run_once(at_second(1));
   EXPECT_TRUE(alice_.tun.to_read.empty()) << "a packet behind them is seen at once";
-  const std::size_t still = 30 - large_sent() - alice_.drops.read(Drop::Congested);
+  const std::size_t still = kLarge - large_sent() - alice_.drops.read(Drop::Congested);
   EXPECT_LE(still * large_.bytes.size(), SendQueue::kBytesMax);
   EXPECT_GT(alice_.drops.read(Drop::Congested), 0U) << "and whoever sends too much hears of it";
+}
+
+// As much as the loss of all of them would.
+TEST_F(WorkerQueueTest, WhoSendsTooMuchLosesOneOfTheManyThatAPacketStandsFor) {
+  (void)alice_.worker.run_once(at_second(1));
+  ASSERT_FALSE(alice_.udp.sent.empty());
+  const auto& first = alice_.udp.sent[0];
+  const std::size_t segments = (first.bytes.size() + first.segment_size - 1) / first.segment_size;
+  EXPECT_EQ(segments, 60000 / 1300U) << "of 47";
+  carry();
+  while (!bob_.worker.run_once(at_second(1)).is_idle()) {}
+  ASSERT_FALSE(bob_.tun.written.empty());
+  const ByteVector& arrived = bob_.tun.written[0];
+  const Bytes payload = Bytes(large_.payload).subspan(1300);
+  EXPECT_TRUE(equal_bytes(Bytes(arrived).subspan(40), payload.first(arrived.size() - 40)))
+      << "from the second on";
 }
 
 TEST_F(WorkerQueueTest, ASmallPacketOvertakesADownload) {
