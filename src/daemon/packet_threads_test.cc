@@ -47,9 +47,9 @@ class TwoThreads : public testing::Test {
       return datagram != nullptr && equal_bytes(datagram->datagram, as_bytes(text));
     }));
   }
-  /// Returns when so many events were pushed by a thread that nobody took any of.
-  void wait_for_drops(std::uint64_t count) const {
-    const auto reason = static_cast<std::size_t>(dataplane::Drop::QueueFull);
+  /// Returns when the threads have dropped so many.
+  void wait_for_drops(std::uint64_t count, dataplane::Drop drop) const {
+    const auto reason = static_cast<std::size_t>(drop);
     const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(20);
     while (threads_->drops()[reason] < count && std::chrono::steady_clock::now() < end) {
       std::this_thread::yield();
@@ -78,7 +78,7 @@ TEST_F(TwoThreads, AFloodAtOneHidesNeitherTimersNorTheOther) {
   constexpr std::size_t kFlood = dataplane::EventQueue::kSlots;
   const std::size_t level = dataplane::EventQueue::level_of(dataplane::EventQueue::Kind::Datagram);
   send(0, "flood", kFlood);
-  wait_for_drops(kFlood - level);
+  wait_for_drops(kFlood - level, dataplane::Drop::QueueFull);
 
   const auto first = threads_->take_events();
   EXPECT_EQ(first.size(), PacketThreads::kEventsMax);
@@ -87,6 +87,23 @@ TEST_F(TwoThreads, AFloodAtOneHidesNeitherTimersNorTheOther) {
   std::size_t taken = first.size();
   while (os::is_readable(threads_->fd())) taken += threads_->take_events().size();
   EXPECT_EQ(taken, level + 1);
+}
+
+// They read more than they serve in one go, and nothing tells them of what they have read already.
+TEST_F(TwoThreads, DoNotSleepOverWhatWaitsInTheirOwnQueue) {
+  auto queues = os::Tun::open_queues("", {.queues = 2});
+  ASSERT_TRUE(queues) << queues.error().what;
+  const std::string name = queues->front().name();
+  ASSERT_EQ(std::system(("ip link set " + name + " up && ip address add 10.83.0.1/24 dev " + name)
+                            .c_str()),  // NOLINT(cert-env33-c)
+            0);
+  // All are there before the thread is.
+  constexpr std::size_t kBurst = 90;
+  const OutgoingDatagrams one{as_bytes("nobody's"), {*Ipv4::parse("10.83.0.2"), 9}};
+  for (std::size_t i = 0; i < kBurst; ++i) ASSERT_EQ(sender_->send(std::span(&one, 1)), 1U);
+  threads_->attach(NetworkSlot{1}, *std::move(queues));
+  wait_for_drops(kBurst, dataplane::Drop::NoRoute);
+  threads_->detach(NetworkSlot{1});
 }
 
 // The kernel says for ever that such a queue is readable: a thread that keeps it never sleeps.
