@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <utility>
 
 #include "engine/network.h"
 #include "nat/public_address.h"
@@ -35,6 +36,7 @@ void Network::seek_hole(const Now& now, Peer& peer) {
 void Network::rest_hole(Peer& peer) {
   peer.ports_at = Instant::max();
   peer.search_at = Instant::max();
+  peer.search_for.reset();
   if (peer.search) peer.search->stop();
 }
 
@@ -66,7 +68,12 @@ void Network::handle_ports(const Now& now, Peer& peer, const wire::Ports& ports)
   // With a port of our own that the peer cannot know its filter would keep us out.
   if (is_dependent(ctx_->outer.report(now.at).v4)) return;
   if (!peer.search) peer.search.emplace(*ctx_->rng);
-  if (peer.search->running() || now.at < ctx_->search_after) return;
+  if (peer.search->running()) return;
+  if (now.at < ctx_->search_after) {  // its turn comes
+    peer.search_for = ports;
+    peer.search_at = ctx_->search_after;
+    return;
+  }
   // Ours must be open as well, for what comes back.
   seek_direct(now, peer);
   if (peer.search->start(
@@ -82,6 +89,10 @@ void Network::handle_ports(const Now& now, Peer& peer, const wire::Ports& ports)
 void Network::punch_timeouts(const Now& now, Peer& peer) {
   if (peer.ports_at <= now.at) tell_ports(now, peer);
   if (peer.search_at > now.at) return;
+  peer.search_at = Instant::max();
+  if (const auto waited = std::exchange(peer.search_for, std::nullopt)) {
+    return handle_ports(now, peer, *waited);
+  }
   peer.search->handle_timeout(now.at);
   pump_search(peer);
 }

@@ -56,6 +56,7 @@ struct Peer {
   Instant ports_at = Instant::max();      ///< when to tell it what our NAT does with ports
   Duration ports_pause{};
   std::optional<nat::PortSearch> search;  ///< for its port, once it has told
+  std::optional<wire::Ports> search_for;  ///< what to look for at search_at, when others are done
   Instant search_at = Instant::max();
   bool doomed = false;               ///< to be removed when the present event is dealt with
   std::vector<Endpoint> candidates;  ///< the peer's own, as it named them
