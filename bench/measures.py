@@ -16,6 +16,7 @@ UDP_PACKETS_S_MIN = 1000
 UDP_SECONDS = 1.2  # for each try of the search
 INNER_PACKET_BYTES = 1400
 IP_AND_UDP_BYTES = 28
+BULK_BYTES = 1420 + 32  # our interface's MTU, sealed
 GIGA = 1e9
 IPERF_SPARE_S = 20
 
@@ -167,6 +168,20 @@ def udp_try(tunnel, settings, packets_s):
             "overtaken": received["overtaken"], **use.per_gb(received["bytes"])}
 
 
+def udp_bulk(tunnel, settings):
+    """What one thread gets through the bare path that sends 60 KB of datagrams with each system
+    call, as large as ours are outside, and seals nothing."""
+    tool = settings.bin_dir / "udp_bulk"
+    receiver = ready(tunnel.bob, tool, "receive", tunnel.address, PORT, settings.seconds + 3)
+    try:
+        sent = json.loads(tunnel.alice.run(tool, "send", tunnel.address, PORT, settings.seconds,
+                                           BULK_BYTES).stdout)
+        received = json.loads(receiver.communicate(timeout=settings.seconds + 10)[0])
+    finally:
+        end(receiver)
+    return {"gbit_s": received["bytes"] * 8 / sent["seconds"] / GIGA}
+
+
 # --- latency, rest ---
 
 def idle_rtt(tunnel, settings, gap_us=300):
@@ -217,4 +232,4 @@ def whole(tunnel, settings):
 
 
 ALL = {measure.__name__: measure for measure in
-       (tcp, tcp_reverse, tcp_four, udp, idle_rtt, loaded_rtt, rest, whole)}
+       (tcp, tcp_reverse, tcp_four, udp, udp_bulk, idle_rtt, loaded_rtt, rest, whole)}

@@ -8,7 +8,8 @@ import underlays
 
 TCP = ("tcp", "tcp_reverse", "tcp_four")
 ALL = TCP + ("udp", "idle_rtt", "loaded_rtt", "rest")
-BARE = TCP + ("idle_rtt",)  # what a path without daemons has
+BARE = TCP + ("idle_rtt", "udp_bulk")  # what a path without daemons has
+BARE_ONLY = ("udp_bulk",)
 VPNS = tuple(name for name in peers.ALL if not name.startswith("bare"))
 ONCE = ("whole",)  # minutes of transfer, in the first round and by ipop alone
 
@@ -35,6 +36,8 @@ class Plan:
         def wanted(measure):
             if peer.startswith("bare"):
                 return measure in BARE
+            if measure in BARE_ONLY:
+                return False
             return measure not in ONCE or (number == 0 and peer == "ipop")
         return [measure for measure in self.measures[underlay] if wanted(measure)]
 
@@ -43,12 +46,12 @@ SHORT = Plan(
     rounds=3, seconds=2, rest_seconds=4,
     peers={"direct": ("ipop", "wireguard-go", "fastd", "openvpn-jumbo", "bare-plain", "bare"),
            "router": ("ipop", "bare")},
-    measures={"direct": ALL, "router": ("tcp", "tcp_reverse")})
+    measures={"direct": ALL, "router": ("tcp", "tcp_reverse", "udp_bulk")})
 
 FULL = Plan(
     rounds=5, seconds=3, rest_seconds=10,
     peers={"direct": tuple(peers.ALL), "router": VPNS + ("bare",), "lossy": VPNS},
-    measures={"direct": ALL, "router": TCP + ("udp", "loaded_rtt"),
+    measures={"direct": ALL, "router": TCP + ("udp", "udp_bulk", "loaded_rtt"),
               "lossy": ("tcp", "tcp_reverse", "whole")})
 
 

@@ -9,6 +9,7 @@ COLUMNS = {
     "reverse": ("tcp_reverse", "gbit_s", 2),
     "four streams": ("tcp_four", "gbit_s", 2),
     "UDP ≤ 0.5 % lost, Gbit/s": ("udp", "gbit_s", 2),
+    "UDP in bulk, Gbit/s": ("udp_bulk", "gbit_s", 2),
     "daemons' CPU, s/GB": ("tcp", "cpu_s_per_gb", 2),
     "machine's CPU, s/GB": ("tcp", "machine_cpu_s_per_gb", 2),
     "idle round trip, µs": ("idle_rtt", "p50_us", 0),
