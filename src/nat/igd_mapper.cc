@@ -193,6 +193,7 @@ void IgdMapper::rest(Instant now, Leg& leg, Duration time) {
 }
 
 void IgdMapper::give_up(Instant now, Leg& leg) {
+  if (!leg.mapping) unmap(leg);  // it may have been done all the same
   const Duration left = leg.mapping ? leg.mapping->expires - now : Duration(0);
   rest(now, leg, leg.mapping ? std::max(kRenewGapMin, left / 2) : kRetrySilent);
 }

@@ -180,6 +180,14 @@ TEST(IgdMapper, ARouterThatCannotBeCheckedIsBelieved) {
   EXPECT_EQ(b.mapper.mapped().size(), 1U);
 }
 
+TEST(IgdMapper, WhatIsNeverConfirmedIsGivenBack) {
+  Bench b;
+  b.router.silent_when_checked = true;
+  b.start();
+  EXPECT_TRUE(b.mapper.mapped().empty());
+  EXPECT_TRUE(b.router.table.empty());
+}
+
 TEST(IgdMapper, AddressesThatLeadNowhereAreRefused) {
   for (const char* text : {"0.0.0.0", "192.168.1.2", "10.0.0.1", "192.168.7.7", "127.0.0.1",
                            "169.254.1.1", "224.0.0.1", "255.255.255.255"}) {

@@ -19,8 +19,9 @@ struct FakeIgd {
   };
   Ipv4 external{0xcb007107};
   bool silent = false;
-  bool for_ever_only = false;     ///< 725
-  bool can_be_checked = true;     ///< else 401
+  bool for_ever_only = false;  ///< 725
+  bool can_be_checked = true;  ///< else 401
+  bool silent_when_checked = false;
   bool forgets = false;           ///< says it did, and did not
   std::uint16_t map_refusal = 0;  ///< error code
   std::uint16_t address_refusal = 0;
@@ -35,7 +36,8 @@ struct FakeIgd {
     asked.push_back(question);
     expire(now);
     IgdAnswer out{question.id, IgdAnswer::Silent{}};
-    if (silent) return out;
+    const bool checked = std::holds_alternative<IgdQuestion::Check>(question.what);
+    if (silent || (checked && silent_when_checked)) return out;
     std::visit([&](const auto& what) { carry_out(now, question, what, out); }, question.what);
     return out;
   }
