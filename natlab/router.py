@@ -22,7 +22,7 @@ ext_stun_host={stun}
 ext_stun_port=3478
 listening_ip=lan
 http_port=5000
-enable_natpmp=yes
+enable_natpmp={pcp}
 enable_upnp=yes
 secure_mode=yes
 uuid=4b7a1f66-0000-4000-8000-{number:012x}
@@ -48,6 +48,7 @@ class Router(Host):
         self.kind, self.lan, self.lan6, self.router = kind, lan, lan6, upstream
         self.hairpin, self.udp_timeout_s, self.forward_port = hairpin, udp_timeout_s, forward_port
         self.stun = self.miniupnpd = self.mapper = None  # see serve_port_mapping()
+        self.upnp_alone = False
         self.hosts, self.addresses_given = [], 1
         self.draws = random.Random(name)  # the ports of one boot; another name, other ports
         ip(self.namespace, "link add lan type bridge")
@@ -123,15 +124,20 @@ class Router(Host):
         """Drops every flow and mapping that conntrack knows."""
         self.run("conntrack", "-F")
 
-    def serve_port_mapping(self, miniupnpd, stun):
-        """Speaks PCP, NAT-PMP and UPnP to the LAN. `stun`: Lab.stun_server()."""
-        self.miniupnpd, self.stun = miniupnpd, stun
+    def serve_port_mapping(self, miniupnpd, stun, *, upnp_alone=False):
+        """Speaks PCP, NAT-PMP and UPnP to the LAN, or the last alone. `stun`: Lab.stun_server()."""
+        self.miniupnpd, self.stun, self.upnp_alone = miniupnpd, stun, upnp_alone
         self.load()
         self._start_mapper()
 
+    def forwarded(self):
+        """The rules by which it forwards ports on demand."""
+        listed = self.run("nft", "list", "chain", "inet", "miniupnpd", "prerouting_miniupnpd")
+        return [line.strip() for line in listed.stdout.split("\n") if "dnat" in line]
+
     def _start_mapper(self):
         configuration = MINIUPNPD.format(stun=self.stun.address, number=self.lab.next_number(),
-                                         lan=self.lan)
+                                         lan=self.lan, pcp="no" if self.upnp_alone else "yes")
         # With a /run of its own; nobody reads its log, and what it does is what is tested.
         self.mapper = self.start("unshare", "--mount", "--propagation", "private", "sh", "-c",
                                  'mount -t tmpfs tmpfs /run && printf %s "$2" >/run/its.conf && '

@@ -86,6 +86,7 @@ void Node::drain() {
                    [&](engine::InterfaceUp& o) { engine_->handle_interface(o.slot, "sim0", ""); },
                    [](engine::InterfaceDown&) {},
                    [&](engine::QueryPathMtu& o) { engine_->handle_path_mtu(o.to, 1500); },
+                   [](engine::AskRouter&) {},  // no router here speaks UPnP
                    [&](engine::CommandUpdate& o) { updates.push_back(std::move(o)); },
                    [](engine::WaitUntil&) {},
                },

@@ -74,19 +74,30 @@ std::string family_text(std::string_view label, const NatStatus& family) {
   return out;
 }
 
-std::string gateway_text(const GatewayStatus& gateway) {
-  switch (gateway.protocol) {
+std::string_view protocol_text(GatewayProtocol protocol) {
+  switch (protocol) {
     case GatewayProtocol::None:
-      return gateway.address + ": forwards nothing (no PCP, no NAT-PMP)";
     case GatewayProtocol::Asking:
-      return gateway.address + ": being asked";
+      return "";
     case GatewayProtocol::Pcp:
+      return "PCP";
     case GatewayProtocol::NatPmp:
-      break;
+      return "NAT-PMP";
+    case GatewayProtocol::Upnp:
+      return "UPnP";
   }
+  return "";
+}
+
+std::string gateway_text(const GatewayStatus& gateway, bool upnp) {
+  if (gateway.protocol == GatewayProtocol::None) {
+    return fmt::format("{}: forwards nothing (no PCP, no NAT-PMP{})", gateway.address,
+                       upnp ? ", no UPnP" : "; UPnP is switched off in ipopd.toml");
+  }
+  if (gateway.protocol == GatewayProtocol::Asking) return gateway.address + ": being asked";
   return fmt::format("{}: forwards {} ({})", gateway.address,
                      gateway.external ? gateway.external->to_string() : "a port",
-                     gateway.protocol == GatewayProtocol::Pcp ? "PCP" : "NAT-PMP");
+                     protocol_text(gateway.protocol));
 }
 
 }  // namespace
@@ -98,7 +109,9 @@ std::string text_of(const NetcheckReply& reply) {
   if (!reply.port_mapping) {
     out += line("router", "not asked to forward our port: switched off in ipopd.toml");
   }
-  for (const GatewayStatus& gateway : reply.gateways) out += line("router", gateway_text(gateway));
+  for (const GatewayStatus& gateway : reply.gateways) {
+    out += line("router", gateway_text(gateway, reply.upnp));
+  }
   for (const StunStatus& stun : reply.stun) {
     out += line("stun", fmt::format("{}: {}", stun.server.to_string(),
                                     stun.seen ? "sees " + stun.seen->to_string() : "no answer"));

@@ -270,12 +270,17 @@ TEST(Text, NetcheckNamesTheNatAndWhatForwards) {
             "          filtering not known, ports counted up\n"
             "          seen as 203.0.113.7:5\n"
             "IPv6      no address\n"
-            "router    192.168.1.1: forwards nothing (no PCP, no NAT-PMP)\n"
+            "router    192.168.1.1: forwards nothing (no PCP, no NAT-PMP, no UPnP)\n"
             "stun      198.51.100.1:3478: no answer\n"
             "\n! a hard one\n  forward it\n");
   reply.gateways = {
       {"192.168.1.1", control::GatewayProtocol::Pcp, Endpoint::parse("203.0.113.7:9")}};
   EXPECT_NE(text_of(reply).find("192.168.1.1: forwards 203.0.113.7:9 (PCP)"), std::string::npos);
+  reply.gateways.front().protocol = control::GatewayProtocol::Upnp;
+  EXPECT_NE(text_of(reply).find("192.168.1.1: forwards 203.0.113.7:9 (UPnP)"), std::string::npos);
+  reply.gateways = {{"192.168.1.1", control::GatewayProtocol::None, {}}};
+  reply.upnp = false;
+  EXPECT_NE(text_of(reply).find("UPnP is switched off"), std::string::npos);
   reply.port_mapping = false;
   EXPECT_NE(text_of(reply).find("not asked"), std::string::npos);
 }

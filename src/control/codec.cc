@@ -34,7 +34,7 @@ constexpr std::array<std::string_view, 5> kMappings{
 constexpr std::array<std::string_view, 4> kFilterings{
     "unknown", "endpoint_independent", "address_dependent", "address_and_port_dependent"};
 constexpr std::array<std::string_view, 4> kPorts{"unknown", "preserved", "changed", "sequential"};
-constexpr std::array<std::string_view, 4> kProtocols{"none", "asking", "pcp", "nat_pmp"};
+constexpr std::array<std::string_view, 5> kProtocols{"none", "asking", "pcp", "nat_pmp", "upnp"};
 constexpr std::span<const std::string_view> words(AdminAction) { return kActions; }
 constexpr std::span<const std::string_view> words(DeviceAction) { return kDeviceActions; }
 constexpr std::span<const std::string_view> words(PathKind) { return kPathKinds; }

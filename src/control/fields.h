@@ -295,6 +295,7 @@ void fields(V& v, Ref<V, NetcheckReply> r) {
   v.required("ipv4", r.ipv4);
   v.required("ipv6", r.ipv6);
   v.required("port_mapping", r.port_mapping);
+  v.defaulted("upnp", r.upnp);
   v.required("gateways", r.gateways);
   v.required("stun", r.stun);
   v.required("health", r.health);

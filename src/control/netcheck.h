@@ -43,7 +43,7 @@ struct NatStatus {
   friend bool operator==(const NatStatus&, const NatStatus&) = default;
 };
 
-enum class GatewayProtocol : std::uint8_t { None, Asking, Pcp, NatPmp };
+enum class GatewayProtocol : std::uint8_t { None, Asking, Pcp, NatPmp, Upnp };
 struct GatewayStatus {
   std::string address;
   GatewayProtocol protocol = GatewayProtocol::None;  ///< by which it forwards our port

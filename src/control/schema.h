@@ -319,6 +319,7 @@ struct NetcheckReply {
   NatStatus ipv4;
   NatStatus ipv6;
   bool port_mapping = true;  ///< gateways are asked
+  bool upnp = true;          ///< also by UPnP
   std::vector<GatewayStatus> gateways;
   std::vector<StunStatus> stun;  ///< servers asked in the last round
   std::vector<Health> health;    ///< what stands in the way of direct paths

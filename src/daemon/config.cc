@@ -204,6 +204,7 @@ constexpr std::array kNatKeys{
     Key{"stun", set_stun},
     Key{"port_mapping",
         [](const toml::node& v, DaemonConfig& c) { return set_bool(v, c.nat.port_mapping); }},
+    Key{"upnp", [](const toml::node& v, DaemonConfig& c) { return set_bool(v, c.nat.upnp); }},
 };
 
 constexpr std::array kRelayKeys{

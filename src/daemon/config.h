@@ -54,7 +54,8 @@ struct DaemonConfig {
   /// How it finds out where it is seen from outside; members tell besides.
   struct Nat {
     std::vector<Endpoint> stun{};  ///< servers to ask while no member tells
-    bool port_mapping = true;      ///< ask the router to forward our port (PCP, NAT-PMP)
+    bool port_mapping = true;      ///< ask the router to forward our port
+    bool upnp = true;              ///< also by UPnP, where it does not by PCP or NAT-PMP
 
     friend bool operator==(const Nat&, const Nat&) = default;
   } nat{};

@@ -36,6 +36,7 @@ limit = 5
 [nat]
 stun = ["203.0.113.10:3478", "[2001:db8::1]:3478"]
 port_mapping = false
+upnp = false
 )",
                                    "f", config);
   ASSERT_TRUE(outcome) << outcome.error();
@@ -49,7 +50,8 @@ port_mapping = false
                                   .relay = {.enabled = false, .limit_mbits = 5},
                                   .nat = {.stun = {*Endpoint::parse("203.0.113.10:3478"),
                                                    *Endpoint::parse("[2001:db8::1]:3478")},
-                                          .port_mapping = false}}));
+                                          .port_mapping = false,
+                                          .upnp = false}}));
 }
 
 TEST(Config, TheExampleThatShipsSetsNothingThatIsNotDefault) {

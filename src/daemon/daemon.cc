@@ -17,11 +17,13 @@
 namespace ipop::daemon {
 namespace {
 
-enum Token : std::uint64_t { Signals, Watch, Control, Dns, Wg, Packets };
+enum Token : std::uint64_t { Signals, Watch, Control, Dns, Wg, Packets, Igd };
 
 /// PROTOCOL 14: a jump as long as this may mean that this machine was suspended, copied or
 /// restored.
 constexpr std::int64_t kClockJumpNs = 60'000'000'000;
+/// What the end of the daemon may wait for routers that delete what they forward to us.
+constexpr Duration kReleaseTimeout = std::chrono::seconds(1);
 /// How often an old snapshot is looked at while a worker may still use it.
 constexpr Duration kCollectInterval = std::chrono::milliseconds(50);
 
@@ -105,11 +107,17 @@ std::expected<std::unique_ptr<Daemon>, std::string> Daemon::start(const DaemonCo
   if (!udp) return std::unexpected(udp.error());
   auto packets = PacketThreads::start(std::move(*udp));
   if (!packets) return failed(packets.error());
+  std::unique_ptr<IgdThread> igd;
+  if (config.nat.port_mapping && config.nat.upnp) {
+    auto started = IgdThread::start();
+    if (!started) return failed(started.error());
+    igd = std::move(*started);
+  }
   return std::make_unique<Daemon>(
       config, log,
       Parts{std::move(*signals), std::move(*poller), std::move(*watch), std::move(*netlink),
             std::move(store), std::move(*control), std::move(*dns), std::move(*wg),
-            std::move(*packets), choose_backends(config.crypto, log)});
+            std::move(*packets), std::move(igd), choose_backends(config.crypto, log)});
 }
 
 Daemon::Daemon(const DaemonConfig& config, os::StderrLogger& log, Parts parts)
@@ -123,6 +131,7 @@ Daemon::Daemon(const DaemonConfig& config, os::StderrLogger& log, Parts parts)
       dns_(std::move(parts.dns)),
       wg_(std::move(parts.wg)),
       packets_(std::move(parts.packets)),
+      igd_(std::move(parts.igd)),
       sender_(packets_->sender()),
       interfaces_({config.dns,
                    config.interface,
@@ -138,6 +147,7 @@ Daemon::Daemon(const DaemonConfig& config, os::StderrLogger& log, Parts parts)
                          .limit = std::uint64_t{config.relay.limit_mbits} * 1'000'000},
                .nat = {.stun_servers = config.nat.stun,
                        .port_mapping = config.nat.port_mapping,
+                       .igd = config.nat.upnp,
                        .mapping_key = store_.mapping_key(rng_)}}) {
   static_cast<void>(poller_.add(signals_.fd(), Token::Signals, os::Interest::Read));
   static_cast<void>(poller_.add(watch_.fd(), Token::Watch, os::Interest::Read));
@@ -145,6 +155,7 @@ Daemon::Daemon(const DaemonConfig& config, os::StderrLogger& log, Parts parts)
   static_cast<void>(poller_.add(dns_.fd(), Token::Dns, os::Interest::Read));
   static_cast<void>(poller_.add(wg_.fd(), Token::Wg, os::Interest::Read));
   static_cast<void>(poller_.add(packets_->fd(), Token::Packets, os::Interest::Read));
+  if (igd_) static_cast<void>(poller_.add(igd_->fd(), Token::Igd, os::Interest::Read));
 }
 
 int Daemon::run() {
@@ -170,6 +181,7 @@ int Daemon::run() {
   os::notify_stopping("stopping");
   engine_.shutdown(os::now());
   drain();
+  if (igd_) igd_->finish(kReleaseTimeout);
   log_->write(LogLevel::Info, "daemon", "stopped");
   return EXIT_SUCCESS;
 }
@@ -219,6 +231,12 @@ void Daemon::wait(Instant deadline) {
       case Token::Packets:
         for (const dataplane::Event& event : packets_->take_events()) {
           engine_.handle_event(os::now(), event);
+          drain();
+        }
+        break;
+      case Token::Igd:
+        for (const nat::IgdAnswer& answer : igd_->take_answers()) {
+          engine_.handle_igd_answer(os::now(), answer);
           drain();
         }
         break;
@@ -314,6 +332,9 @@ Instant Daemon::drain() {
                    [&](engine::InterfaceUp& o) { carry_out(o); },
                    [&](engine::InterfaceDown& o) { interfaces_.down(o.slot); },
                    [&](engine::QueryPathMtu& o) { query_path_mtu(o.to); },
+                   [&](engine::AskRouter& o) {
+                     if (igd_) igd_->ask(o.question);
+                   },
                    [&](engine::CommandUpdate& o) { carry_out(o); },
                    [](engine::WaitUntil&) {},
                },

@@ -12,6 +12,7 @@
 #include "daemon/config.h"
 #include "daemon/control_server.h"
 #include "daemon/dns_server.h"
+#include "daemon/igd_thread.h"
 #include "daemon/interfaces.h"
 #include "daemon/packet_threads.h"
 #include "daemon/state_store.h"
@@ -37,6 +38,7 @@ class Daemon {
     DnsServer dns;
     WgSockets wg;
     std::unique_ptr<PacketThreads> packets;
+    std::unique_ptr<IgdThread> igd;  ///< may be none
     crypto::Backends backends;
   };
   /// Takes the state folder, the socket and the port, and restores all networks. The error is one
@@ -105,6 +107,7 @@ class Daemon {
   DnsServer dns_;
   WgSockets wg_;
   std::unique_ptr<PacketThreads> packets_;
+  std::unique_ptr<IgdThread> igd_;  ///< none where the settings forbid it
   os::UdpSender sender_;
   Interfaces interfaces_;
   engine::Engine engine_;

@@ -300,6 +300,7 @@ void Daemon::handle(ClientId client, const control::NetcheckRequest&) {
                   interfaces_.local_addresses().value_or(std::vector<IpAddress>()));
   reply.port = packets_->port();
   reply.port_mapping = config_.nat.port_mapping;
+  reply.upnp = config_.nat.port_mapping && config_.nat.upnp;
   reply.health = advice_on(reply);
   finish(client, std::move(reply));
 }

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "nat/public_address.h"
+
 namespace ipop::daemon {
 namespace {
 
@@ -50,15 +52,31 @@ NatPorts ports_of(const nat::Classifier::Conclusion& conclusion) {
   return NatPorts::Unknown;
 }
 
-GatewayStatus gateway_of(const nat::PortMapper::GatewayState& state) {
+GatewayProtocol protocol_of(nat::OuterAddresses::Protocol protocol) {
+  switch (protocol) {
+    case nat::OuterAddresses::Protocol::Pcp:
+      return GatewayProtocol::Pcp;
+    case nat::OuterAddresses::Protocol::NatPmp:
+      return GatewayProtocol::NatPmp;
+    case nat::OuterAddresses::Protocol::Igd:
+      return GatewayProtocol::Upnp;
+  }
+  return GatewayProtocol::None;
+}
+
+GatewayStatus gateway_of(const nat::OuterAddresses::GatewayState& state) {
   GatewayStatus out{state.gateway.to_string(), GatewayProtocol::None, state.external};
   if (state.external) {
-    const bool pcp = state.protocol == nat::PortMapper::Protocol::Pcp;
-    out.protocol = pcp ? GatewayProtocol::Pcp : GatewayProtocol::NatPmp;
+    out.protocol = protocol_of(state.protocol);
   } else if (state.asking) {
     out.protocol = GatewayProtocol::Asking;
   }
   return out;
+}
+
+/// To strangers, that is: not where a provider's NAT is in front of the router.
+bool is_forwarded(const GatewayStatus& gateway) {
+  return gateway.external && nat::is_public(gateway.external->address);
 }
 
 bool is_hard(const NatStatus& family) {
@@ -74,7 +92,7 @@ bool was_seen(const NetcheckReply& reply) {
 
 std::string forward_hint(const NetcheckReply& reply) {
   return "forward UDP port " + std::to_string(reply.port) +
-         " to this computer on the router, or switch on PCP or NAT-PMP there";
+         " to this computer on the router, or switch on PCP, NAT-PMP or UPnP there";
 }
 
 }  // namespace
@@ -103,8 +121,7 @@ NetcheckReply netcheck_of(const nat::OuterAddresses::Report& report,
 
 std::vector<Health> advice_on(const NetcheckReply& reply) {
   std::vector<Health> out;
-  const bool forwarded = std::ranges::any_of(
-      reply.gateways, [](const GatewayStatus& g) { return g.external.has_value(); });
+  const bool forwarded = std::ranges::any_of(reply.gateways, is_forwarded);
   if (is_hard(reply.ipv4) && !forwarded) {
     out.push_back({"hard_nat",
                    "the NAT gives each member another port of ours: only members that are "

@@ -45,7 +45,13 @@ TEST(NetcheckReply, AdviceFitsWhatIsWrong) {
   EXPECT_EQ(advice.front().code, "hard_nat");
 
   report.gateways.front().external = Endpoint::parse("203.0.113.7:9");
+  report.gateways.front().protocol = nat::OuterAddresses::Protocol::Igd;
+  EXPECT_EQ(netcheck_of(report, local).gateways.front().protocol, control::GatewayProtocol::Upnp);
   EXPECT_TRUE(advice_on(netcheck_of(report, local)).empty()) << "forwarded: nothing is hard";
+  report.gateways.front().external = Endpoint::parse("100.64.3.7:9");
+  advice = advice_on(netcheck_of(report, local));
+  ASSERT_EQ(advice.size(), 1U) << "the provider's NAT is in front";
+  EXPECT_EQ(advice.front().code, "hard_nat");
 
   const nat::OuterAddresses::Report unseen;
   advice = advice_on(netcheck_of(unseen, local));

@@ -9,7 +9,11 @@
 namespace ipop::engine {
 
 Engine::Engine(Rng& rng, Logger& log, Options options)
-    : ctx_(rng, log, {options.port, std::move(options.nat.stun_servers), options.nat.port_mapping},
+    : ctx_(rng, log,
+           {.port = options.port,
+            .stun_servers = std::move(options.nat.stun_servers),
+            .port_mapping = options.nat.port_mapping,
+            .igd = options.nat.igd},
            std::move(options.nat.mapping_key)) {
   ctx_.workers = options.workers;
   ctx_.backends = options.backends;
@@ -72,6 +76,11 @@ void Engine::handle_interface(NetworkSlot slot, const std::string& name,
 
 void Engine::handle_path_mtu(const Endpoint& to, std::uint16_t mtu) {
   for (auto& [slot, network] : networks_) network->handle_path_mtu(to, mtu);
+}
+
+void Engine::handle_igd_answer(const Now& now, const nat::IgdAnswer& answer) {
+  ctx_.outer.handle_igd_answer(now.at, answer);
+  pump_outer(now);
 }
 
 void Engine::handle_stored(const Now& now, Ticket ticket, bool ok, const std::string& problem) {
@@ -219,7 +228,7 @@ void Engine::cancel(const Now& now, CommandId command) {
 
 void Engine::shutdown(const Now& now) {
   for (auto& [slot, network] : networks_) network->shutdown(now);
-  ctx_.outer.release();
+  ctx_.outer.release(now.at);
   pump_outer(now);
 }
 
@@ -395,6 +404,8 @@ void Engine::pump_outer(const Now& now) {
     auto output = ctx_.outer.poll_output();
     if (auto* send = std::get_if<nat::OuterAddresses::SendTo>(&output)) {
       ctx_.outputs.emplace_back(Transmit{send->to, std::move(send->datagram)});
+    } else if (const auto* question = std::get_if<nat::IgdQuestion>(&output)) {
+      ctx_.outputs.emplace_back(AskRouter{*question});
     } else if (const auto* wait = std::get_if<nat::OuterAddresses::WaitUntil>(&output)) {
       outer_deadline_ = wait->at;
       return;

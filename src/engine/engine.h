@@ -37,6 +37,7 @@ class Engine {
     struct Nat {
       std::vector<Endpoint> stun_servers{};
       bool port_mapping = true;
+      bool igd = true;                     ///< see nat::OuterAddresses
       nat::PortMapper::Key mapping_key{};  ///< the same over restarts
     } nat{};
   };
@@ -53,6 +54,7 @@ class Engine {
   void handle_local_network(const Now& now, LocalNetwork local);
   void handle_interface(NetworkSlot slot, const std::string& name, const std::string& problem);
   void handle_path_mtu(const Endpoint& to, std::uint16_t mtu);
+  void handle_igd_answer(const Now& now, const nat::IgdAnswer& answer);
   void handle_stored(const Now& now, Ticket ticket, bool ok, const std::string& problem);
   void handle_timeout(const Now& now);
   /// The process was suspended, or the clock jumped, for 60 s or more: every key is dropped, since

@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/time.h"
 #include "dataplane/snapshot.h"
+#include "nat/igd_question.h"
 #include "wire/frames.h"
 
 /// What the engine asks of its driver (daemon or simulator), in the order in which it must happen.
@@ -73,6 +74,10 @@ struct InterfaceDown {
 /// The kernel's path MTU to this address is wanted; handle_path_mtu() tells it.
 struct QueryPathMtu {
   Endpoint to;
+};
+/// A question to a router by UPnP-IGD; handle_igd_answer() is due within a minute, or never.
+struct AskRouter {
+  nat::IgdQuestion question;
 };
 
 enum class Failure : std::uint8_t {
@@ -139,6 +144,6 @@ struct WaitUntil {
 };
 
 using Output = std::variant<Transmit, TakeIn, Store, Forget, Publish, InterfaceUp, InterfaceDown,
-                            QueryPathMtu, CommandUpdate, WaitUntil>;
+                            QueryPathMtu, AskRouter, CommandUpdate, WaitUntil>;
 
 }  // namespace ipop::engine

@@ -36,7 +36,7 @@ Witness witness_of(const wire::NodeId& node) {
 }
 
 OuterAddresses::OuterAddresses(Options options, PortMapper::Key key, Rng& rng)
-    : options_(std::move(options)), mapper_(std::move(key), rng), stun_(rng, {}) {
+    : options_(std::move(options)), mapper_(std::move(key), rng), igd_(rng), stun_(rng, {}) {
   check(options_.port != 0);
 }
 
@@ -54,7 +54,10 @@ void OuterAddresses::handle_network(Instant now, std::vector<IpAddress> local,
   }
   local_ = std::move(local);
   gateways_ = std::move(found);
-  if (options_.port_mapping) mapper_.set_network(now, options_.port, gateways_);
+  if (options_.port_mapping) {
+    mapper_.set_network(now, options_.port, gateways_);
+    if (options_.igd) igd_.set_network(options_.port, gateways_);
+  }
   if (ask) ask_stun(now);
   pump(now);
 }
@@ -117,8 +120,14 @@ void OuterAddresses::handle_datagram(Instant now, const Endpoint& from, Bytes da
   pump(now);
 }
 
+void OuterAddresses::handle_igd_answer(Instant now, const IgdAnswer& answer) {
+  igd_.handle_answer(now, answer);
+  pump(now);
+}
+
 void OuterAddresses::suspect(Instant now) {
   mapper_.suspect(now);
+  igd_.suspect(now);
   const bool told = told_at_ != Instant::min() && told_at_ + kStunPause > now;
   const bool just_asked = asked_at_ != Instant::min() && asked_at_ + kStunGapMin > now;
   if (!told && !just_asked && !stun_.running()) ask_stun(now);
@@ -127,6 +136,7 @@ void OuterAddresses::suspect(Instant now) {
 
 void OuterAddresses::handle_timeout(Instant now) {
   mapper_.handle_timeout(now);
+  igd_.handle_timeout(now);
   stun_.handle_timeout(now);
   if (stun_at_ <= now) {
     if (told_at_ != Instant::min() && told_at_ + kStunPause > now) {
@@ -138,9 +148,11 @@ void OuterAddresses::handle_timeout(Instant now) {
   pump(now);
 }
 
-void OuterAddresses::release() {
+void OuterAddresses::release(Instant now) {
   mapper_.release();
-  pump_mapper();
+  igd_.release();
+  pump_mapper(now);
+  pump_igd();
 }
 
 OuterAddresses::Output OuterAddresses::poll_output() {
@@ -149,7 +161,7 @@ OuterAddresses::Output OuterAddresses::poll_output() {
     outputs_.erase(outputs_.begin());
     return first;
   }
-  return WaitUntil{std::min({mapper_deadline_, stun_deadline_, stun_at_})};
+  return WaitUntil{std::min({mapper_deadline_, igd_deadline_, stun_deadline_, stun_at_})};
 }
 
 OuterAddresses::Report OuterAddresses::report(Instant now) const {
@@ -158,7 +170,7 @@ OuterAddresses::Report OuterAddresses::report(Instant now) const {
     const auto family = seen(now, v6);
     out.seen.insert(out.seen.end(), family.begin(), family.end());
   }
-  out.gateways = mapper_.gateways();
+  out.gateways = gateway_states();
   for (const Asked& asked : asked_) out.stun.push_back(asked.answer);
   return out;
 }
@@ -198,6 +210,9 @@ void OuterAddresses::note_seen(Instant now, Witness witness, const Endpoint& see
       return;
     }
     seen_.erase(known);
+    // Our NAT forgot that flow: perhaps it restarted, and forwards nothing any more.
+    mapper_.suspect(now);
+    igd_.suspect(now);
   } else if (seen_.size() >= kSeenMax) {
     const auto oldest = std::ranges::min_element(seen_, {}, &Seen::last);
     if (oldest->last + Classifier::kExpiry > now) return;  // enough have told
@@ -232,9 +247,10 @@ void OuterAddresses::ask_stun(Instant now) {
 void OuterAddresses::pump(Instant now) {
   bool more = true;
   while (more) {
-    more = pump_mapper();
+    more = pump_mapper(now);
     more = pump_stun(now) || more;
   }
+  pump_igd();
   auto candidates = compose(now);
   if (candidates == candidates_) return;
   candidates_ = std::move(candidates);
@@ -242,7 +258,7 @@ void OuterAddresses::pump(Instant now) {
 }
 
 /// True when there was something.
-bool OuterAddresses::pump_mapper() {
+bool OuterAddresses::pump_mapper(Instant now) {
   for (bool any = false;; any = true) {
     auto output = mapper_.poll_output();
     if (auto* send = std::get_if<PortMapper::SendTo>(&output)) {
@@ -250,9 +266,31 @@ bool OuterAddresses::pump_mapper() {
     } else if (const auto* wait = std::get_if<PortMapper::WaitUntil>(&output)) {
       mapper_deadline_ = wait->at;
       return any;
+    } else if (const auto* in_vain = std::get_if<PortMapper::Unavailable>(&output)) {
+      if (!is_mapped(in_vain->gateway)) igd_.want(now, in_vain->gateway);
+    } else if (const auto* mapped = std::get_if<PortMapper::Mapped>(&output)) {
+      igd_.unwant(mapped->gateway);
     }
     // What was mapped or lost shows in mapped().
   }
+}
+
+void OuterAddresses::pump_igd() {
+  for (;;) {
+    auto output = igd_.poll_output();
+    if (const auto* wait = std::get_if<IgdMapper::WaitUntil>(&output)) {
+      igd_deadline_ = wait->at;
+      return;
+    }
+    if (const auto* question = std::get_if<IgdQuestion>(&output)) outputs_.emplace_back(*question);
+  }
+}
+
+/// By PCP or NAT-PMP.
+bool OuterAddresses::is_mapped(const IpAddress& gateway) const {
+  return std::ranges::any_of(mapper_.gateways(), [&](const PortMapper::GatewayState& state) {
+    return state.gateway == gateway && state.external.has_value();
+  });
 }
 
 bool OuterAddresses::pump_stun(Instant now) {
@@ -288,6 +326,10 @@ std::vector<Endpoint> OuterAddresses::compose(Instant now) const {
   const auto add = [&](const Endpoint& e) {
     if (!contains(out, e)) out.push_back(e);
   };
+  const auto forwarded = igd_.mapped();
+  for (const Endpoint& e : forwarded) {
+    if (is_public(e.address)) add(e);
+  }
   for (const bool v6 : {false, true}) {
     const auto external = (v6 ? v6_ : v4_).classify(now).external;
     if (external) add(*external);
@@ -295,6 +337,24 @@ std::vector<Endpoint> OuterAddresses::compose(Instant now) const {
       // What contradicts the external endpoint is a mistake or a lie, except in between two NATs.
       if (!external || !is_public(e.address)) add(e);
     }
+  }
+  for (const Endpoint& e : forwarded) add(e);  // behind a provider's NAT: for its customers
+  return out;
+}
+
+std::vector<OuterAddresses::GatewayState> OuterAddresses::gateway_states() const {
+  std::vector<GatewayState> out;
+  for (const PortMapper::GatewayState& g : mapper_.gateways()) {
+    const bool pcp = g.protocol == PortMapper::Protocol::Pcp;
+    out.push_back({g.gateway, g.asking, pcp ? Protocol::Pcp : Protocol::NatPmp, g.external});
+  }
+  for (const IgdMapper::GatewayState& g : igd_.gateways()) {
+    const auto known = std::ranges::find(out, g.gateway, &GatewayState::gateway);
+    if (known == out.end()) continue;  // one too many, and never asked
+    known->asking = known->asking || g.asking;
+    if (known->external || !g.external) continue;
+    known->protocol = Protocol::Igd;
+    known->external = g.external;
   }
   return out;
 }

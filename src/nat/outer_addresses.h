@@ -10,6 +10,7 @@
 #include "base/random.h"
 #include "base/time.h"
 #include "nat/classifier.h"
+#include "nat/igd_mapper.h"
 #include "nat/port_mapper.h"
 #include "nat/stun_client.h"
 #include "wire/ids.h"
@@ -29,6 +30,7 @@ class OuterAddresses {
     std::uint16_t port = 0;                ///< ours; not 0
     std::vector<Endpoint> stun_servers{};  ///< may be empty
     bool port_mapping = true;              ///< ask the gateways
+    bool igd = true;                       ///< also by UPnP-IGD, where they give nothing else
   };
   /// Witnesses whose word is kept, one endpoint for each of them and family; and how many different
   /// endpoints of a family are told to others.
@@ -51,7 +53,8 @@ class OuterAddresses {
   struct WaitUntil {
     Instant at;
   };
-  using Output = std::variant<SendTo, Changed, WaitUntil>;
+  /// A question is carried out elsewhere, and handle_igd_answer() is due.
+  using Output = std::variant<SendTo, IgdQuestion, Changed, WaitUntil>;
 
   /// Requires: what PortMapper does of `key`; `rng` outlives it.
   OuterAddresses(Options options, PortMapper::Key key, Rng& rng);
@@ -69,11 +72,12 @@ class OuterAddresses {
   /// True for what demultiplexing hands to handle_datagram() (PROTOCOL 21).
   bool owns(const Endpoint& from, Bytes datagram) const;
   void handle_datagram(Instant now, const Endpoint& from, Bytes datagram);
+  void handle_igd_answer(Instant now, const IgdAnswer& answer);
   /// Paths were lost: the gateway may have restarted, our address may be another one.
   void suspect(Instant now);
   void handle_timeout(Instant now);
   /// Shutdown: asks the gateways, once, to forget us.
-  void release();
+  void release(Instant now);
   Output poll_output();
 
   /// What others may try, best first: forwarded ports, then what is seen of us. Not the machine's
@@ -84,11 +88,18 @@ class OuterAddresses {
     Endpoint server;
     std::optional<Endpoint> seen;  ///< nullopt: no answer yet, or none of use
   };
+  enum class Protocol : std::uint8_t { Pcp, NatPmp, Igd };
+  struct GatewayState {
+    IpAddress gateway;
+    bool asking = false;                ///< an answer is waited for
+    Protocol protocol = Protocol::Pcp;  ///< by which `external` was mapped
+    std::optional<Endpoint> external;
+  };
   struct Report {
     Classifier::Conclusion v4;
     Classifier::Conclusion v6;
     std::vector<Endpoint> seen;  ///< what was new last comes first
-    std::vector<PortMapper::GatewayState> gateways;
+    std::vector<GatewayState> gateways;
     std::vector<StunAnswer> stun;
   };
   Report report(Instant now) const;
@@ -113,14 +124,18 @@ class OuterAddresses {
   std::vector<Endpoint> seen(Instant now, bool v6) const;
   void ask_stun(Instant now);
   void pump(Instant now);
-  bool pump_mapper();
+  bool pump_mapper(Instant now);
+  void pump_igd();
+  bool is_mapped(const IpAddress& gateway) const;
   bool pump_stun(Instant now);
   std::vector<Endpoint> compose(Instant now) const;
+  std::vector<GatewayState> gateway_states() const;
 
   Options options_;
   Classifier v4_{Classifier::Family::V4};
   Classifier v6_{Classifier::Family::V6};
   PortMapper mapper_;
+  IgdMapper igd_;
   StunClient stun_;
   std::vector<IpAddress> local_;
   std::vector<PortMapper::Gateway> gateways_;
@@ -131,6 +146,7 @@ class OuterAddresses {
   Instant told_at_ = Instant::min();                              ///< by a member
   std::array<Instant, 2> since_{Instant::max(), Instant::max()};  ///< this way out is ours; v4, v6
   Instant mapper_deadline_ = Instant::max();
+  Instant igd_deadline_ = Instant::max();
   Instant stun_deadline_ = Instant::max();
   std::vector<Endpoint> candidates_;
   std::vector<Output> outputs_;

@@ -4,6 +4,7 @@
 
 #include <map>
 
+#include "nat/igd_mapper_testing.h"
 #include "nat/nat_testing.h"
 #include "nat/port_mapper_testing.h"
 #include "nat/public_address.h"
@@ -26,6 +27,8 @@ struct Host {
   NatForTest nat;
   FakeGateway gateway;
   bool gateway_answers = false;
+  FakeIgd igd;
+  bool igd_answers = false;
   bool servers_answer = true;
   OuterAddresses outer;
   Instant now{100h};
@@ -54,6 +57,10 @@ struct Host {
       }
       if (std::holds_alternative<OuterAddresses::Changed>(output)) ++changes;
       if (const auto* s = std::get_if<OuterAddresses::SendTo>(&output)) answer(*s);
+      if (const auto* q = std::get_if<IgdQuestion>(&output)) {
+        igd.silent = !igd_answers;
+        outer.handle_igd_answer(now, igd.answer(now, *q));
+      }
     }
   }
   void answer(const OuterAddresses::SendTo& sent) {
@@ -191,7 +198,7 @@ TEST(OuterAddresses, AForwardedPortComesFirstAndIsGivenBack) {
   EXPECT_EQ(host.outer.candidates().front(), kExternal);
   ASSERT_EQ(host.outer.report(host.now).gateways.size(), 1U);
   EXPECT_EQ(host.outer.report(host.now).gateways.front().external, kExternal);
-  host.outer.release();
+  host.outer.release(host.now);
   host.settle();
   EXPECT_EQ(host.gateway.deletions, 1);
 }
@@ -312,6 +319,95 @@ TEST(OuterAddresses, StrangersThatArriveShowThatNothingIsFiltered) {
   host.outer.handle_unasked(host.now, Witness{1}, member(1));
   host.outer.handle_unasked(host.now, Witness{2}, member(2));
   EXPECT_EQ(host.outer.report(host.now).v4.filtering, FilteringKind::EndpointIndependent);
+}
+
+TEST(OuterAddresses, UpnpIsAskedWhereNothingElseForwards) {
+  Host host({.port = kOurPort});
+  host.igd_answers = true;
+  host.come_up();
+  host.run_for(1s);
+  EXPECT_TRUE(host.igd.asked.empty()) << "PCP and NAT-PMP may still answer";
+  host.run_for(9s);
+  const Endpoint external{host.igd.external, kOurPort};
+  EXPECT_EQ(host.outer.candidates(), std::vector{external});
+  const auto state = host.outer.report(host.now).gateways.front();
+  EXPECT_EQ(state.protocol, OuterAddresses::Protocol::Igd);
+  EXPECT_EQ(state.external, external);
+  host.run_for(24h);
+  EXPECT_EQ(host.outer.candidates(), std::vector{external});
+  EXPECT_EQ(host.igd.table.size(), 1U);
+  host.outer.release(host.now);
+  host.settle();
+  EXPECT_TRUE(host.igd.table.empty());
+}
+
+TEST(OuterAddresses, UpnpIsLeftAloneWherePcpForwardsOrItIsOff) {
+  Host pcp({.port = kOurPort});
+  pcp.gateway_answers = pcp.igd_answers = true;
+  pcp.come_up();
+  pcp.run_for(12h);
+  EXPECT_TRUE(pcp.igd.asked.empty());
+
+  for (const bool all : {false, true}) {
+    Host off({.port = kOurPort, .port_mapping = !all, .igd = all});
+    off.igd_answers = true;
+    off.come_up();
+    off.run_for(1h);
+    EXPECT_TRUE(off.igd.asked.empty());
+  }
+}
+
+TEST(OuterAddresses, PcpThatComesBackTakesOverFromUpnp) {
+  Host host({.port = kOurPort});
+  host.igd_answers = true;
+  host.come_up();
+  host.run_for(10s);
+  EXPECT_EQ(host.igd.table.size(), 1U);
+  host.gateway_answers = true;
+  host.run_for(11min);
+  EXPECT_TRUE(host.igd.table.empty());
+  EXPECT_EQ(host.outer.candidates(), std::vector{host.gateway.external});
+  EXPECT_NE(host.outer.report(host.now).gateways.front().protocol, OuterAddresses::Protocol::Igd);
+}
+
+TEST(OuterAddresses, ARouterThatSeemsToHaveRestartedIsAskedAgain) {
+  Host host({.port = kOurPort});
+  host.igd_answers = true;
+  host.come_up();
+  host.observe(1);
+  host.run_for(1min);
+  host.igd.table.clear();
+  host.observe(1);
+  EXPECT_TRUE(host.igd.table.empty()) << "the member sees us as before";
+  host.observe_as(1, {Ipv4{0xcb007107}, 61234});
+  host.run_for(1s);
+  EXPECT_EQ(host.igd.table.size(), 1U);
+}
+
+TEST(OuterAddresses, AnotherNetworkIsAskedByUpnpAfresh) {
+  Host host({.port = kOurPort});
+  host.igd_answers = true;
+  host.come_up();
+  host.run_for(10s);
+  const IpAddress moved = Ipv4{0xc0a80105};
+  host.network({moved}, {{kGateway.gateway, moved}});
+  EXPECT_TRUE(host.outer.candidates().empty());
+  host.run_for(10s);
+  ASSERT_EQ(host.igd.table.size(), 1U);
+  EXPECT_EQ(IpAddress(host.igd.table.begin()->second.client), moved);
+  EXPECT_EQ(host.outer.candidates().size(), 1U);
+}
+
+TEST(OuterAddresses, WhatIsForwardedBehindAProvidersNatIsToldLast) {
+  Host host({.port = kOurPort});
+  host.igd_answers = true;
+  host.igd.external = Ipv4{0x64400009};
+  host.come_up();
+  host.observe(1);
+  host.observe(2);
+  host.run_for(10s);
+  ASSERT_GE(host.outer.candidates().size(), 2U);
+  EXPECT_EQ(host.outer.candidates().back(), (Endpoint{host.igd.external, kOurPort}));
 }
 
 }  // namespace

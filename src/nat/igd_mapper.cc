@@ -1,0 +1,273 @@
+#include "nat/igd_mapper.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/check.h"
+#include "nat/public_address.h"
+#include "wire/candidate.h"
+
+namespace ipop::nat {
+namespace {
+
+// Error codes of WANIPConnection:1 and :2, of UPnP Device Architecture 1.1 those below 600.
+constexpr std::uint16_t kInvalidArgs = 402;
+constexpr std::uint16_t kActionFailed = 501;
+constexpr std::uint16_t kNoSuchEntry = 714;
+constexpr std::uint16_t kConflict = 718;
+constexpr std::uint16_t kOnlyForEver = 725;
+constexpr std::uint16_t kConflictWithOther = 729;
+
+/// External ports that are tried after ours; below are those of services.
+constexpr std::uint16_t kRandomPortMin = 1024;
+
+bool is_usable(const Endpoint& external, const IpAddress& local) {
+  const IpAddress& address = external.address;
+  return wire::is_candidate(external) && (is_public(address) || is_shared(address)) &&
+         address != local;
+}
+
+bool can_be_asked(const IgdMapper::Gateway& g) {
+  return !g.gateway.is_v6() && !g.local.is_v6() && wire::is_candidate({g.gateway, 1}) &&
+         !g.local.is_unspecified() && g.gateway != g.local;
+}
+
+}  // namespace
+
+void IgdMapper::set_network(std::uint16_t port, std::span<const Gateway> gateways) {
+  check(port != 0);
+  std::vector<Gateway> wanted;
+  for (const Gateway& g : gateways) {
+    const bool known = std::ranges::count(wanted, g.gateway, &Gateway::gateway) > 0;
+    if (wanted.size() < kGatewaysMax && can_be_asked(g) && !known) wanted.push_back(g);
+  }
+  std::vector<Leg> before = std::exchange(legs_, {});
+  for (Leg& leg : before) {
+    const auto now_there = std::ranges::find(wanted, leg.gateway.gateway, &Gateway::gateway);
+    if (now_there == wanted.end()) continue;  // the way there is gone, and the lease will end
+    if (*now_there == leg.gateway && port == port_) {
+      legs_.push_back(std::move(leg));
+      continue;
+    }
+    leg.gateway = *now_there;  // from where it can still be reached
+    unmap(leg);
+  }
+  port_ = port;
+  for (const Gateway& g : wanted) {
+    if (std::ranges::count(legs_, g, &Leg::gateway) == 0) legs_.push_back({.gateway = g});
+  }
+}
+
+void IgdMapper::want(Instant now, const IpAddress& gateway) {
+  Leg* leg = find(gateway);
+  if (leg != nullptr && leg->step == Step::Unwanted) attempt(now, *leg);
+}
+
+void IgdMapper::unwant(const IpAddress& gateway) {
+  Leg* leg = find(gateway);
+  if (leg == nullptr || leg->step == Step::Unwanted) return;
+  unmap(*leg);
+  leg->step = Step::Unwanted;
+  leg->next = Instant::max();
+}
+
+void IgdMapper::release() {
+  for (Leg& leg : legs_) unmap(leg);
+  legs_.clear();
+}
+
+void IgdMapper::handle_answer(Instant now, const IgdAnswer& answer) {
+  const auto leg = std::ranges::find_if(
+      legs_, [&](const Leg& l) { return l.step > Step::Resting && l.question == answer.id; });
+  if (leg == legs_.end()) {
+    ++ignored_;
+    return;
+  }
+  std::visit([&](const auto& what) { consume(now, *leg, what); }, answer.what);
+}
+
+void IgdMapper::suspect(Instant now) {
+  for (Leg& leg : legs_) {
+    if (leg.mapping && leg.step == Step::Resting) {
+      leg.next = std::min(leg.next, std::max(now, leg.attempted + kPromptedGap));
+    }
+  }
+  handle_timeout(now);
+}
+
+void IgdMapper::handle_timeout(Instant now) {
+  for (Leg& leg : legs_) {
+    if (leg.mapping && leg.mapping->expires <= now) leg.mapping.reset();
+    if (now < leg.next) continue;
+    if (leg.step == Step::Resting) {
+      attempt(now, leg);
+    } else {
+      give_up(now, leg);
+    }
+  }
+}
+
+IgdMapper::Output IgdMapper::poll_output() {
+  if (!questions_.empty()) {
+    IgdQuestion first = questions_.front();
+    questions_.erase(questions_.begin());
+    return first;
+  }
+  Instant at = Instant::max();
+  for (const Leg& leg : legs_) {
+    at = std::min(at, leg.next);
+    if (leg.mapping) at = std::min(at, leg.mapping->expires);
+  }
+  return WaitUntil{at};
+}
+
+std::vector<Endpoint> IgdMapper::mapped() const {
+  std::vector<Endpoint> out;
+  for (const Leg& leg : legs_) {
+    if (leg.mapping) out.push_back(leg.mapping->external);
+  }
+  return out;
+}
+
+std::vector<IgdMapper::GatewayState> IgdMapper::gateways() const {
+  std::vector<GatewayState> out;
+  for (const Leg& leg : legs_) {
+    GatewayState state{leg.gateway.gateway, leg.step > Step::Resting, {}};
+    if (leg.mapping) state.external = leg.mapping->external;
+    out.push_back(state);
+  }
+  return out;
+}
+
+IgdMapper::Leg* IgdMapper::find(const IpAddress& gateway) {
+  for (Leg& leg : legs_) {
+    if (leg.gateway.gateway == gateway) return &leg;
+  }
+  return nullptr;
+}
+
+void IgdMapper::ask(Leg& leg, decltype(IgdQuestion::what) what) {
+  leg.question = next_question_++;
+  questions_.push_back(
+      {leg.question, leg.gateway.gateway.v4(), leg.gateway.local.v4(), port_, what});
+}
+
+void IgdMapper::begin(Instant now, Leg& leg, Step step) {
+  leg.step = step;
+  leg.next = now + kAnswerTimeout;
+  const std::uint16_t port = leg.wanted.port;
+  switch (step) {
+    case Step::Unwanted:
+    case Step::Resting:
+      check(false);
+      break;
+    case Step::Address:
+      return ask(leg, IgdQuestion::Address{});
+    case Step::Mapping:
+      return ask(leg, IgdQuestion::Map{port, leg.for_ever ? IgdLease(0) : kLease});
+    case Step::Checking:
+    case Step::Conflict:
+      return ask(leg, IgdQuestion::Check{port});
+  }
+}
+
+void IgdMapper::attempt(Instant now, Leg& leg) {
+  leg.attempted = now;
+  leg.ports_tried = 0;
+  begin(now, leg, Step::Address);
+}
+
+/// What was mapped, and what may be by the question that is on its way.
+void IgdMapper::unmap(Leg& leg) {
+  const bool half = leg.step == Step::Mapping || leg.step == Step::Checking;
+  if (half && (!leg.mapping || leg.mapping->external.port != leg.wanted.port)) {
+    ask(leg, IgdQuestion::Unmap{leg.wanted.port});
+  }
+  if (leg.mapping) ask(leg, IgdQuestion::Unmap{leg.mapping->external.port});
+  leg.mapping.reset();
+}
+
+void IgdMapper::rest(Instant now, Leg& leg, Duration time) {
+  leg.step = Step::Resting;
+  leg.next = now + time;
+}
+
+void IgdMapper::give_up(Instant now, Leg& leg) {
+  if (!leg.mapping) unmap(leg);  // it may have been done all the same
+  const Duration left = leg.mapping ? leg.mapping->expires - now : Duration(0);
+  rest(now, leg, leg.mapping ? std::max(kRenewGapMin, left / 2) : kRetrySilent);
+}
+
+void IgdMapper::consume(Instant now, Leg& leg, const IgdAnswer::Address& answer) {
+  if (leg.step != Step::Address) return give_up(now, leg);
+  leg.wanted = {answer.external, leg.mapping ? leg.mapping->external.port : port_};
+  if (is_usable(leg.wanted, leg.gateway.local)) return begin(now, leg, Step::Mapping);
+  unmap(leg);
+  rest(now, leg, answer.external == Ipv4{} ? kRetryMin : kRetrySilent);
+}
+
+void IgdMapper::consume(Instant now, Leg& leg, const IgdAnswer::Done&) {
+  if (leg.step != Step::Mapping) return give_up(now, leg);
+  begin(now, leg, Step::Checking);
+}
+
+void IgdMapper::consume(Instant now, Leg& leg, const IgdAnswer::Entry& answer) {
+  if (leg.step != Step::Checking && leg.step != Step::Conflict) return give_up(now, leg);
+  const bool ours = IpAddress(answer.client) == leg.gateway.local && answer.port == port_;
+  if (!ours) return try_another_port(now, leg);
+  const IgdLease lease = answer.lease.count() == 0 ? kLease : std::min(answer.lease, kLease);
+  if (answer.enabled && lease >= kLeaseMin) return consume_mapped(now, leg, lease);
+  unmap(leg);  // what we do not use we do not keep
+  rest(now, leg, kRetryMax);
+}
+
+void IgdMapper::consume(Instant now, Leg& leg, const IgdAnswer::Refused& answer) {
+  switch (leg.step) {
+    case Step::Unwanted:
+    case Step::Resting:
+    case Step::Address:
+      return give_up(now, leg);
+    case Step::Mapping:
+      return consume_refusal(now, leg, answer.code);
+    case Step::Checking:
+      // One that does not let itself be asked did what it was told to, for all we know.
+      if (answer.code != kNoSuchEntry) return consume_mapped(now, leg, kLease);
+      leg.mapping.reset();
+      return rest(now, leg, kRetryMax);
+    case Step::Conflict:
+      return try_another_port(now, leg);
+  }
+}
+
+void IgdMapper::consume_refusal(Instant now, Leg& leg, std::uint16_t code) {
+  if ((code == kOnlyForEver || code == kInvalidArgs) && !leg.for_ever) {
+    leg.for_ever = true;
+    return begin(now, leg, Step::Mapping);
+  }
+  // Some say "action failed" where they mean a conflict.
+  if (code == kConflict || code == kConflictWithOther || code == kActionFailed) {
+    return begin(now, leg, Step::Conflict);
+  }
+  leg.for_ever = false;
+  if (leg.mapping) return give_up(now, leg);
+  rest(now, leg, kRetryMax);
+}
+
+void IgdMapper::consume(Instant now, Leg& leg, const IgdAnswer::Silent&) { give_up(now, leg); }
+
+void IgdMapper::consume_mapped(Instant now, Leg& leg, IgdLease lease) {
+  leg.mapping = Mapping{leg.wanted, now + lease};
+  // At a random time between 1/2 and 5/8, so that hosts do not renew together.
+  const Duration half = Duration(lease) / 2;
+  rest(now, leg, half + Duration(rng_->below(static_cast<std::uint64_t>((half / 4).count()))));
+}
+
+void IgdMapper::try_another_port(Instant now, Leg& leg) {
+  if (leg.mapping && leg.mapping->external.port == leg.wanted.port) leg.mapping.reset();
+  if (++leg.ports_tried >= kPortsMax) return rest(now, leg, kRetryMax);
+  leg.wanted.port =
+      static_cast<std::uint16_t>(kRandomPortMin + rng_->below(0x10000U - kRandomPortMin));
+  begin(now, leg, Step::Mapping);
+}
+
+}  // namespace ipop::nat
