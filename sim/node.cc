@@ -1,12 +1,27 @@
 #include "sim/node.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/check.h"
 #include "engine/overload.h"
+#include "sim/villains.h"
 #include "sim/world.h"
 
 namespace ipop::sim {
+namespace {
+
+using namespace std::chrono_literals;
+
+/// The daemon compares its clocks (daemon.cc).
+constexpr Duration kDaemonNoticesSleep = 60s;
+/// Behind each NAT a network of its own, 10.x.y.0/24; outside it is 198.19.x.y.
+constexpr std::uint32_t kInsides = 0x0a000000;
+constexpr std::uint32_t kOutsides = 0xc6130001;
+/// IPv4 and UDP.
+constexpr std::size_t kOuterHeaders = 28;
+
+}  // namespace
 
 Node::Node(World& world, std::size_t index, std::uint64_t seed)
     : world_(&world),
@@ -17,13 +32,37 @@ Node::Node(World& world, std::size_t index, std::uint64_t seed)
   start();
 }
 
-Now Node::now() const { return world_->now(); }
+Now Node::now() const {
+  Now now = world_->now();
+  now.wall.seconds += static_cast<std::uint64_t>(clock_skew);
+  return now;
+}
+
+void Node::set_deadline(Instant at) {
+  if (std::exchange(deadline_, at) != at) world_->note_deadline(index_, at);
+}
 
 void Node::crash() {
   engine_.reset();
   snapshot_.reset();
   garbage_ = {};
   deadline_ = Instant::max();
+  asleep_ = false;
+}
+
+void Node::sleep() {
+  check(is_awake());
+  asleep_ = true;
+  asleep_since_ = world_->at();
+  deadline_ = Instant::max();
+}
+
+void Node::wake() {
+  check(is_running() && asleep_);
+  asleep_ = false;
+  if (world_->at() - asleep_since_ >= kDaemonNoticesSleep) engine_->handle_clock_jump(now());
+  engine_->handle_timeout(now());
+  drain();
 }
 
 void Node::start() {
@@ -50,15 +89,23 @@ void Node::start() {
 
 void Node::move_to(const Endpoint& endpoint) {
   endpoint_ = endpoint;
+  world_->note_place(*this);
   engine_->handle_local_network(now(), {{endpoint.address}, {}});
   drain();
+}
+
+void Node::move_behind(NatKind kind, Duration mapping_lifetime) {
+  const auto number = static_cast<std::uint32_t>(index_);
+  nat_ = std::make_unique<NatBox>(Ipv4{kOutsides + number}, kind, mapping_lifetime,
+                                  world_->rng().next_u64());
+  move_to({Ipv4{kInsides + (number << 8U) + 2}, endpoint_.port});
 }
 
 void Node::drain() {
   for (;;) {
     engine::Output output = engine_->poll_output();
     if (const auto* wait = std::get_if<engine::WaitUntil>(&output)) {
-      deadline_ = wait->at;
+      set_deadline(wait->at);
       return;
     }
     std::visit(engine::Overload{
@@ -121,12 +168,16 @@ void Node::carry_out(const dataplane::OutboundVerdict& verdict, Packet& packet) 
 
 void Node::deliver(const Way& from, Bytes datagram) {
   if (snapshot_ == nullptr) return;
+  Villains* villains = world_->villains;
+  if (villains != nullptr && from.is_direct()) villains->notice(*this, datagram);
   ByteVector buffer = to_vector(datagram);
   MutableBytes view(buffer);
   const auto verdict = dataplane::inbound(*snapshot_, now().at, from, dataplane::Ecn::NotEct, view);
   const ByteVector plain = to_vector(view);
   // At once, since what the reports bring about may replace the snapshot that the verdict is of.
   if (const auto* next = std::get_if<dataplane::RelayOn>(&verdict.action)) {
+    world_->note_relayed(plain);
+    if (villains != nullptr && !villains->relays(*this)) return;
     if (const auto to = dataplane::relay(*snapshot_, *next, 1, buffer)) transmit(*to, buffer);
   }
   if (verdict.report) handle(dataplane::ReceivedEvent{*verdict.report, from});
@@ -141,17 +192,40 @@ void Node::deliver(const Way& from, Bytes datagram) {
                  },
                  [](const dataplane::RelayOn&) {},
                  [&](const dataplane::Relayed& v) { deliver(v.from, plain); },
-                 [&](const dataplane::ControlFrame& v) {
-                   handle(dataplane::FrameEvent{v.session, from, plain});
-                 },
+                 [&](const dataplane::ControlFrame& v) { hand_up_frame(v.session, from, plain); },
                  [&](const dataplane::ToEngine&) { handle(dataplane::DatagramEvent{from, plain}); },
                  [&](const dataplane::Dropped& v) { ++drops_[static_cast<std::size_t>(v.reason)]; },
              },
              verdict.action);
 }
 
+void Node::hand_up_frame(SessionIndex session, const Way& from, ByteVector plaintext) {
+  note_forward(plaintext);
+  if (world_->villains != nullptr && from.is_direct() && world_->sender() &&
+      !world_->villains->may_pass(*world_, *this, *world_->sender(), plaintext)) {
+    return;
+  }
+  handle(dataplane::FrameEvent{session, from, std::move(plaintext)});
+}
+
+/// Where a routed datagram is now: at its destination, on its way, or at the end of its time.
+void Node::note_forward(Bytes plaintext) const {
+  if (plaintext.empty()) return;
+  const auto type = static_cast<wire::FrameType>(plaintext[0]);
+  if (type != wire::FrameType::Forward) return;
+  const auto frame = wire::parse_frame(plaintext);
+  const auto* forward = frame ? std::get_if<wire::Forward>(&*frame) : nullptr;
+  if (forward == nullptr) return;
+  bool here = false;
+  for (const auto& [slot, network] : engine_->networks()) {
+    here |= network->self() != nullptr && network->self()->node == forward->destination;
+  }
+  world_->note_forward(*forward, here);
+}
+
 void Node::transmit(const Endpoint& to, Bytes datagram) {
   ++datagrams_sent_;
+  bytes_sent_ += datagram.size() + kOuterHeaders;
   world_->send(*this, to, datagram);
 }
 

@@ -11,10 +11,14 @@ bool chance(Rng& rng, double p) {
   return p > 0 && rng.below(1'000'000) < static_cast<std::uint64_t>(p * 1'000'000);
 }
 
+bool contains(Bytes bytes, Bytes part) { return !std::ranges::search(bytes, part).empty(); }
+
 }  // namespace
 
 Node& World::add_node() {
+  groups_.push_back(0);
   nodes_.push_back(std::make_unique<Node>(*this, nodes_.size(), rng_.next_u64()));
+  note_place(*nodes_.back());
   return *nodes_.back();
 }
 
@@ -31,67 +35,146 @@ Now World::now() const {
 }
 
 void World::inject(const Endpoint& from, Node& to, ByteVector datagram, Duration after) {
-  flights_.push({now_ + after, order_++, from, to.endpoint(), std::move(datagram)});
+  flights_.push({now_ + after, order_++, from, to.endpoint(), std::move(datagram), std::nullopt});
 }
 
 bool World::step(Instant end) {
-  Instant next = flights_.empty() ? Instant::max() : flights_.top().at;
-  Node* due = nullptr;
-  for (const auto& node : nodes_) {
-    if (node->is_running() && node->deadline_ < next) {
-      next = node->deadline_;
-      due = node.get();
-    }
-  }
+  const auto is_void = [&](const Timer& timer) {
+    const Node& node = *nodes_[timer.second];
+    return !node.is_awake() || node.deadline_ != timer.first;
+  };
+  while (!timers_.empty() && is_void(timers_.top())) timers_.pop();
+  const Instant landing = flights_.empty() ? Instant::max() : flights_.top().at;
+  const bool is_timer = !timers_.empty() && timers_.top().first < landing;
+  const Instant next = is_timer ? timers_.top().first : landing;
   if (next > end) {
     now_ = end;
     return false;
   }
   now_ = std::max(now_, next);
-  if (due != nullptr) {
-    ++due->events_;
-    due->engine_->handle_timeout(now());
-    due->drain();
+  ++events_;
+  trace_.mix(static_cast<std::uint64_t>(now_.time_since_epoch().count()));
+  if (is_timer) {
+    Node& due = *nodes_[timers_.top().second];
+    timers_.pop();
+    trace_.mix(due.index());
+    due.deadline_ = Instant::max();
+    ++due.events_;
+    due.engine_->handle_timeout(due.now());
+    due.drain();
     return true;
   }
   const Flight flight = flights_.top();
   flights_.pop();
-  Node* to = node_at(flight.to);
-  if (to != nullptr && to->is_running()) to->deliver(flight.from, flight.datagram);
+  land(flight);
   return true;
 }
 
-void World::send(const Node& from, const Endpoint& to, Bytes datagram) {
+void World::land(const Flight& flight) {
+  Node* to = node_at(flight.to);
+  if (to == nullptr) return;
+  if (const NatBox* nat = to->nat();
+      nat != nullptr && flight.sender && !nat->lets_in(now_, flight.from, flight.to.port)) {
+    ++weather_.filtered;
+    return;
+  }
+  trace_.mix(to->index());
+  trace_.mix(flight.datagram);
+  if (!to->is_awake()) return;
+  sender_ = flight.sender;
+  to->deliver(flight.from, flight.datagram);
+  sender_.reset();
+}
+
+void World::send(Node& from, const Endpoint& to, Bytes datagram) {
   if (tap != nullptr) tap->push_back(to_vector(datagram));
+  ++weather_.sent;
+  if (!marker.empty() && contains(datagram, marker)) ++marker_leaks_;
+  const Endpoint source = from.nat_ ? from.nat_->translate(now_, to) : from.endpoint();
   const Node* target = node_at(to);
   if (target == nullptr) return;
-  const Path& path = path_between(from.index(), target->index());
-  if (path.blocked || chance(rng_, path.loss)) return;
+  const Path path = path_between(from.index(), target->index());
+  if (path.blocked || groups_[from.index()] != groups_[target->index()]) {
+    ++weather_.blocked;
+    return;
+  }
+  if (chance(rng_, path.loss)) {
+    ++weather_.lost;
+    return;
+  }
   if (datagram.size() > path.size_max) {
     ++too_big_;
     return;
   }
-  const int copies = chance(rng_, path.duplication) ? 2 : 1;
-  for (int i = 0; i < copies; ++i) {
-    Duration delay = path.delay;
-    if (path.jitter.count() > 0) {
-      delay += Duration(
-          static_cast<std::int64_t>(rng_.below(static_cast<std::uint64_t>(path.jitter.count()))));
-    }
-    flights_.push({now_ + delay, order_++, from.endpoint(), to, to_vector(datagram)});
+  const bool twice = chance(rng_, path.duplication);
+  if (twice) ++weather_.duplicated;
+  for (int copies = twice ? 2 : 1; copies > 0; --copies) {
+    launch({now_, 0, source, to, to_vector(datagram), from.index()}, path);
   }
 }
 
-const Path& World::path_between(std::size_t a, std::size_t b) const {
-  const auto it = paths_.find(std::minmax(a, b));
-  return it == paths_.end() ? default_path : it->second;
+void World::launch(Flight flight, const Path& path) {
+  Duration delay = path.delay;
+  if (path.jitter.count() > 0) {
+    delay += Duration(
+        static_cast<std::int64_t>(rng_.below(static_cast<std::uint64_t>(path.jitter.count()))));
+  }
+  if (chance(rng_, path.corruption) && !flight.datagram.empty()) {
+    ++weather_.corrupted;
+    flight.datagram[rng_.below(flight.datagram.size())] ^= std::byte{1} << rng_.below(8);
+  }
+  flight.at += delay;
+  flight.order = order_++;
+  flights_.push(std::move(flight));
+}
+
+Path World::path_between(std::size_t a, std::size_t b) const {
+  if (!paths_.empty()) {
+    if (const auto it = paths_.find(std::minmax(a, b)); it != paths_.end()) return it->second;
+  }
+  Path path = default_path;
+  if (terrain) {
+    path.delay = terrain->delay(a, b);
+    path.jitter += path.delay / 10;
+    path.blocked = terrain->is_blocked(a, b);
+  }
+  return path;
+}
+
+bool World::is_linkable(std::size_t a, std::size_t b) const {
+  return groups_[a] == groups_[b] && !path_between(a, b).blocked;
 }
 
 Node* World::node_at(const Endpoint& endpoint) {
-  for (const auto& node : nodes_) {
-    if (node->endpoint() == endpoint) return node.get();
+  if (const auto nat = by_nat_.find(endpoint.address); nat != by_nat_.end()) {
+    return nodes_[nat->second].get();
   }
-  return nullptr;
+  const auto it = by_endpoint_.find(endpoint);
+  return it == by_endpoint_.end() ? nullptr : nodes_[it->second].get();
+}
+
+/// A node that moved is where it was no more. Who is behind a NAT is found by its outside alone.
+void World::note_place(const Node& node) {
+  std::erase_if(by_endpoint_, [&](const auto& place) { return place.second == node.index(); });
+  if (node.nat() != nullptr) {
+    by_nat_[node.nat()->outside()] = node.index();
+  } else {
+    by_endpoint_[node.endpoint()] = node.index();
+  }
+}
+
+void World::note_forward(const wire::Forward& frame, bool arrived) {
+  if (arrived && frame.mode == wire::ForwardMode::Exact) {
+    const std::size_t hops = wire::kForwardTtlMax - frame.ttl + std::size_t{1};
+    forwards_.datagrams_by_hops.resize(std::max(forwards_.datagrams_by_hops.size(), hops + 1));
+    ++forwards_.datagrams_by_hops[hops];
+  } else if (!arrived && frame.ttl <= 1) {
+    ++forwards_.exhausted;
+  }
+}
+
+void World::note_relayed(Bytes plaintext) {
+  if (!marker.empty() && contains(plaintext, marker)) ++marker_leaks_;
 }
 
 }  // namespace ipop::sim
