@@ -65,7 +65,7 @@ function(ipop_module)
   endif()
   if(IPOP_TESTS AND tests)
     # The simulation runs once, under the sanitizers; everything else in every build.
-    if(M_NAME MATCHES "^(sim|ring_sim)$")
+    if(M_NAME MATCHES "^(sim|ring_sim|sim_run)$")
       set(label simulation)
       set(timeout 900)  # a thousand members under the sanitizers
     else()

@@ -145,4 +145,10 @@ const engine::Network& network_of(Node& node) {
   return *node.engine().networks().begin()->second;
 }
 
+const member::Member* self_of(Node& node) {
+  if (!node.is_awake() || node.engine().networks().size() != 1) return nullptr;
+  const engine::Network& network = network_of(node);
+  return network.state() == engine::Network::State::Member ? network.self() : nullptr;
+}
+
 }  // namespace ipop::sim

@@ -40,6 +40,9 @@ std::vector<ByteVector> make_statements(const Node& node, const std::string& net
 /// Statements in the node's file.
 std::size_t statements_stored(const Node& node, const std::string& network);
 const engine::Network& network_of(Node& node);
+/// The node's own membership; null where it is off, asleep, or no member. Valid until the next
+/// thing that happens to the node.
+const member::Member* self_of(Node& node);
 
 /// An IPv4 UDP packet of this size, 28 of which are headers.
 ByteVector ip_packet(Ipv4 from, Ipv4 to, std::uint16_t size = 28);

@@ -2,10 +2,6 @@
 
 #include <algorithm>
 
-#include "base/check.h"
-#include "dataplane/pipeline.h"
-#include "engine/overload.h"
-
 namespace ipop::sim {
 namespace {
 
@@ -15,178 +11,14 @@ bool chance(Rng& rng, double p) {
   return p > 0 && rng.below(1'000'000) < static_cast<std::uint64_t>(p * 1'000'000);
 }
 
+bool contains(Bytes bytes, Bytes part) { return !std::ranges::search(bytes, part).empty(); }
+
 }  // namespace
 
-Node::Node(World& world, std::size_t index, std::uint64_t seed)
-    : world_(&world),
-      index_(index),
-      rng_(seed),
-      endpoint_{Ipv4{0xc6120000U + static_cast<std::uint32_t>(index) + 1},
-                static_cast<std::uint16_t>(40001 + index)} {
-  start();
-}
-
-Now Node::now() const { return world_->now(); }
-
-void Node::crash() {
-  engine_.reset();
-  snapshot_.reset();
-  garbage_ = {};
-  deadline_ = Instant::max();
-}
-
-void Node::start() {
-  engine_ =
-      std::make_unique<engine::Engine>(rng_, log_, engine::Engine::Options{.port = endpoint_.port});
-  engine_->handle_local_network(now(), {{endpoint_.address}, {}});
-  drain();
-  const auto disk = disk_;
-  for (const auto& [name, files] : disk) {
-    const auto file = [&files](engine::FileKind kind) {
-      const auto it = files.find(kind);  // NOLINT(clang-analyzer-core.CallAndMessage): bound above
-      return it == files.end() ? ByteVector() : it->second;
-    };
-    if (file(engine::FileKind::Identity).empty()) continue;
-    const auto restored =
-        engine_->restore(now(), name,
-                         {file(engine::FileKind::Identity), file(engine::FileKind::Secrets),
-                          file(engine::FileKind::Statements), file(engine::FileKind::Peers),
-                          file(engine::FileKind::Clock), file(engine::FileKind::Devices)});
-    check(restored.has_value());
-    drain();
-  }
-}
-
-void Node::move_to(const Endpoint& endpoint) {
-  endpoint_ = endpoint;
-  engine_->handle_local_network(now(), {{endpoint.address}, {}});
-  drain();
-}
-
-void Node::drain() {
-  for (;;) {
-    engine::Output output = engine_->poll_output();
-    if (const auto* wait = std::get_if<engine::WaitUntil>(&output)) {
-      deadline_ = wait->at;
-      return;
-    }
-    std::visit(engine::Overload{
-                   [&](engine::TakeIn& o) { deliver(o.from, o.datagram); },
-                   [&](engine::Transmit& o) { transmit(o.to, o.datagram); },
-                   [&](engine::Store& o) {
-                     ++stores_[o.kind];
-                     if (!disk_full) disk_[o.network][o.kind] = std::move(o.bytes);
-                     engine_->handle_stored(now(), o.ticket, !disk_full, "No space left on device");
-                   },
-                   [&](engine::Forget& o) { disk_.erase(o.network); },
-                   [&](engine::Publish& o) {
-                     snapshot_ = std::move(o.snapshot);
-                     garbage_ = std::move(o.garbage);
-                   },
-                   [&](engine::InterfaceUp& o) { engine_->handle_interface(o.slot, "sim0", ""); },
-                   [](engine::InterfaceDown&) {},
-                   [&](engine::QueryPathMtu& o) { engine_->handle_path_mtu(o.to, 1500); },
-                   [](engine::AskRouter&) {},  // no router here speaks UPnP
-                   [&](engine::CommandUpdate& o) { updates.push_back(std::move(o)); },
-                   [](engine::WaitUntil&) {},
-               },
-               output);
-  }
-}
-
-void Node::handle(const dataplane::Event& event) {
-  ++events_;
-  engine_->handle_event(now(), event);
-  drain();
-}
-
-void Node::send_ip(NetworkSlot network, Bytes bytes) {
-  const auto packet = std::make_unique<Packet>();
-  copy_bytes(packet->read_area(), bytes);
-  packet->resize(bytes.size());
-  const auto verdict = dataplane::outbound(*snapshot_, network, 1, now().at, {}, *packet);
-  carry_out(verdict, *packet);
-}
-
-void Node::carry_out(const dataplane::OutboundVerdict& verdict, Packet& packet) {
-  std::visit(engine::Overload{
-                 [&](const dataplane::SendDatagram& v) {
-                   transmit(v.to, packet.data());
-                   const dataplane::SendReports& r = v.reports;
-                   if (r.first_ip) handle(dataplane::IpSentEvent{r.session});
-                   if (r.rekey_limit) handle(dataplane::LimitEvent{r.session});
-                 },
-                 [](const dataplane::SendSegments&) { check(false); },
-                 [&](const dataplane::NeedsSession& v) {
-                   handle(dataplane::UnroutedEvent{v.peer, to_vector(packet.data())});
-                 },
-                 [&](const dataplane::AnswerToTun& v) {
-                   ++drops_[static_cast<std::size_t>(v.counted)];
-                   received.push_back(to_vector(packet.data()));
-                 },
-                 [&](const dataplane::Dropped& v) { ++drops_[static_cast<std::size_t>(v.reason)]; },
-             },
-             verdict);
-}
-
-void Node::deliver(const Way& from, Bytes datagram) {
-  if (snapshot_ == nullptr) return;
-  ByteVector buffer = to_vector(datagram);
-  MutableBytes view(buffer);
-  const auto verdict = dataplane::inbound(*snapshot_, now().at, from, dataplane::Ecn::NotEct, view);
-  const ByteVector plain = to_vector(view);
-  // At once, since what the reports bring about may replace the snapshot that the verdict is of.
-  if (const auto* next = std::get_if<dataplane::RelayOn>(&verdict.action)) {
-    if (const auto to = dataplane::relay(*snapshot_, *next, 1, buffer)) transmit(*to, buffer);
-  }
-  if (verdict.report) handle(dataplane::ReceivedEvent{*verdict.report, from});
-  if (verdict.rekey_limit) handle(dataplane::LimitEvent{*verdict.rekey_limit});
-  std::visit(engine::Overload{
-                 [&](const dataplane::WriteToTun&) { received.push_back(plain); },
-                 [&](const dataplane::ForwardIp& v) {
-                   const auto packet = std::make_unique<Packet>();
-                   copy_bytes(packet->read_area(), plain);
-                   packet->resize(plain.size());
-                   carry_out(dataplane::forward(*snapshot_, v, 1, now().at, *packet), *packet);
-                 },
-                 [](const dataplane::RelayOn&) {},
-                 [&](const dataplane::Relayed& v) { deliver(v.from, plain); },
-                 [&](const dataplane::ControlFrame& v) {
-                   handle(dataplane::FrameEvent{v.session, from, plain});
-                 },
-                 [&](const dataplane::ToEngine&) { handle(dataplane::DatagramEvent{from, plain}); },
-                 [&](const dataplane::Dropped& v) { ++drops_[static_cast<std::size_t>(v.reason)]; },
-             },
-             verdict.action);
-}
-
-void Node::transmit(const Endpoint& to, Bytes datagram) {
-  ++datagrams_sent_;
-  world_->send(*this, to, datagram);
-}
-
-Bytes Node::file(const std::string& network, engine::FileKind kind) const {
-  const auto files = disk_.find(network);
-  if (files == disk_.end()) return {};
-  const auto file = files->second.find(kind);
-  return file == files->second.end() ? Bytes() : Bytes(file->second);
-}
-
-engine::NetworkStatus Node::status(std::string_view network) const {
-  auto status = engine_->status_of(now(), network);
-  check(status.has_value());
-  return std::move(*status);
-}
-
-bool Node::is_online_with(std::string_view member) const {
-  const auto status = engine_->status_of(now(), {});
-  if (!status) return false;
-  return std::any_of(status->members.begin(), status->members.end(),
-                     [&](const engine::MemberStatus& m) { return m.name == member && m.online; });
-}
-
 Node& World::add_node() {
+  groups_.push_back(0);
   nodes_.push_back(std::make_unique<Node>(*this, nodes_.size(), rng_.next_u64()));
+  note_place(*nodes_.back());
   return *nodes_.back();
 }
 
@@ -203,67 +35,146 @@ Now World::now() const {
 }
 
 void World::inject(const Endpoint& from, Node& to, ByteVector datagram, Duration after) {
-  flights_.push({now_ + after, order_++, from, to.endpoint(), std::move(datagram)});
+  flights_.push({now_ + after, order_++, from, to.endpoint(), std::move(datagram), std::nullopt});
 }
 
 bool World::step(Instant end) {
-  Instant next = flights_.empty() ? Instant::max() : flights_.top().at;
-  Node* due = nullptr;
-  for (const auto& node : nodes_) {
-    if (node->is_running() && node->deadline_ < next) {
-      next = node->deadline_;
-      due = node.get();
-    }
-  }
+  const auto is_void = [&](const Timer& timer) {
+    const Node& node = *nodes_[timer.second];
+    return !node.is_awake() || node.deadline_ != timer.first;
+  };
+  while (!timers_.empty() && is_void(timers_.top())) timers_.pop();
+  const Instant landing = flights_.empty() ? Instant::max() : flights_.top().at;
+  const bool is_timer = !timers_.empty() && timers_.top().first < landing;
+  const Instant next = is_timer ? timers_.top().first : landing;
   if (next > end) {
     now_ = end;
     return false;
   }
   now_ = std::max(now_, next);
-  if (due != nullptr) {
-    ++due->events_;
-    due->engine_->handle_timeout(now());
-    due->drain();
+  ++events_;
+  trace_.mix(static_cast<std::uint64_t>(now_.time_since_epoch().count()));
+  if (is_timer) {
+    Node& due = *nodes_[timers_.top().second];
+    timers_.pop();
+    trace_.mix(due.index());
+    due.deadline_ = Instant::max();
+    ++due.events_;
+    due.engine_->handle_timeout(due.now());
+    due.drain();
     return true;
   }
   const Flight flight = flights_.top();
   flights_.pop();
-  Node* to = node_at(flight.to);
-  if (to != nullptr && to->is_running()) to->deliver(flight.from, flight.datagram);
+  land(flight);
   return true;
 }
 
-void World::send(const Node& from, const Endpoint& to, Bytes datagram) {
+void World::land(const Flight& flight) {
+  Node* to = node_at(flight.to);
+  if (to == nullptr) return;
+  if (const NatBox* nat = to->nat();
+      nat != nullptr && flight.sender && !nat->lets_in(now_, flight.from, flight.to.port)) {
+    ++weather_.filtered;
+    return;
+  }
+  trace_.mix(to->index());
+  trace_.mix(flight.datagram);
+  if (!to->is_awake()) return;
+  sender_ = flight.sender;
+  to->deliver(flight.from, flight.datagram);
+  sender_.reset();
+}
+
+void World::send(Node& from, const Endpoint& to, Bytes datagram) {
   if (tap != nullptr) tap->push_back(to_vector(datagram));
+  ++weather_.sent;
+  if (!marker.empty() && contains(datagram, marker)) ++marker_leaks_;
+  const Endpoint source = from.nat_ ? from.nat_->translate(now_, to) : from.endpoint();
   const Node* target = node_at(to);
   if (target == nullptr) return;
-  const Path& path = path_between(from.index(), target->index());
-  if (path.blocked || chance(rng_, path.loss)) return;
+  const Path path = path_between(from.index(), target->index());
+  if (path.blocked || groups_[from.index()] != groups_[target->index()]) {
+    ++weather_.blocked;
+    return;
+  }
+  if (chance(rng_, path.loss)) {
+    ++weather_.lost;
+    return;
+  }
   if (datagram.size() > path.size_max) {
     ++too_big_;
     return;
   }
-  const int copies = chance(rng_, path.duplication) ? 2 : 1;
-  for (int i = 0; i < copies; ++i) {
-    Duration delay = path.delay;
-    if (path.jitter.count() > 0) {
-      delay += Duration(
-          static_cast<std::int64_t>(rng_.below(static_cast<std::uint64_t>(path.jitter.count()))));
-    }
-    flights_.push({now_ + delay, order_++, from.endpoint(), to, to_vector(datagram)});
+  const bool twice = chance(rng_, path.duplication);
+  if (twice) ++weather_.duplicated;
+  for (int copies = twice ? 2 : 1; copies > 0; --copies) {
+    launch({now_, 0, source, to, to_vector(datagram), from.index()}, path);
   }
 }
 
-const Path& World::path_between(std::size_t a, std::size_t b) const {
-  const auto it = paths_.find(std::minmax(a, b));
-  return it == paths_.end() ? default_path : it->second;
+void World::launch(Flight flight, const Path& path) {
+  Duration delay = path.delay;
+  if (path.jitter.count() > 0) {
+    delay += Duration(
+        static_cast<std::int64_t>(rng_.below(static_cast<std::uint64_t>(path.jitter.count()))));
+  }
+  if (chance(rng_, path.corruption) && !flight.datagram.empty()) {
+    ++weather_.corrupted;
+    flight.datagram[rng_.below(flight.datagram.size())] ^= std::byte{1} << rng_.below(8);
+  }
+  flight.at += delay;
+  flight.order = order_++;
+  flights_.push(std::move(flight));
+}
+
+Path World::path_between(std::size_t a, std::size_t b) const {
+  if (!paths_.empty()) {
+    if (const auto it = paths_.find(std::minmax(a, b)); it != paths_.end()) return it->second;
+  }
+  Path path = default_path;
+  if (terrain) {
+    path.delay = terrain->delay(a, b);
+    path.jitter += path.delay / 10;
+    path.blocked = terrain->is_blocked(a, b);
+  }
+  return path;
+}
+
+bool World::is_linkable(std::size_t a, std::size_t b) const {
+  return groups_[a] == groups_[b] && !path_between(a, b).blocked;
 }
 
 Node* World::node_at(const Endpoint& endpoint) {
-  for (const auto& node : nodes_) {
-    if (node->endpoint() == endpoint) return node.get();
+  if (const auto nat = by_nat_.find(endpoint.address); nat != by_nat_.end()) {
+    return nodes_[nat->second].get();
   }
-  return nullptr;
+  const auto it = by_endpoint_.find(endpoint);
+  return it == by_endpoint_.end() ? nullptr : nodes_[it->second].get();
+}
+
+/// A node that moved is where it was no more. Who is behind a NAT is found by its outside alone.
+void World::note_place(const Node& node) {
+  std::erase_if(by_endpoint_, [&](const auto& place) { return place.second == node.index(); });
+  if (node.nat() != nullptr) {
+    by_nat_[node.nat()->outside()] = node.index();
+  } else {
+    by_endpoint_[node.endpoint()] = node.index();
+  }
+}
+
+void World::note_forward(const wire::Forward& frame, bool arrived) {
+  if (arrived && frame.mode == wire::ForwardMode::Exact) {
+    const std::size_t hops = wire::kForwardTtlMax - frame.ttl + std::size_t{1};
+    forwards_.datagrams_by_hops.resize(std::max(forwards_.datagrams_by_hops.size(), hops + 1));
+    ++forwards_.datagrams_by_hops[hops];
+  } else if (!arrived && frame.ttl <= 1) {
+    ++forwards_.exhausted;
+  }
+}
+
+void World::note_relayed(Bytes plaintext) {
+  if (!marker.empty() && contains(plaintext, marker)) ++marker_leaks_;
 }
 
 }  // namespace ipop::sim

@@ -4,16 +4,14 @@
 #include <memory>
 #include <optional>
 #include <queue>
-#include <set>
-#include <string>
-#include <variant>
+#include <unordered_map>
+#include <utility>
 #include <vector>
 
-#include "base/packet.h"
-#include "base/random.h"
-#include "dataplane/drop.h"
-#include "dataplane/pipeline.h"
-#include "engine/engine.h"
+#include "sim/node.h"
+#include "sim/terrain.h"
+#include "sim/trace.h"
+#include "wire/ring_frames.h"
 
 /// A deterministic world of whole nodes: the daemon's engine and packet pipeline, one virtual
 /// clock, one seed. The same seed gives the same run, datagram by datagram.
@@ -25,88 +23,13 @@ struct Path {
   Duration jitter{};  ///< uniform addition: reorders
   double loss = 0;    ///< of datagrams, 0..1
   double duplication = 0;
+  double corruption = 0;  ///< one bit is another
   bool blocked = false;
   /// Larger datagrams are dropped without a word: a black hole.
   std::size_t size_max = 65535;
 };
 
-class World;
-
-/// One machine: an engine, what the worker does, a disk.
-class Node {
- public:
-  Node(World& world, std::size_t index, std::uint64_t seed);
-  Node(const Node&) = delete;
-  Node& operator=(const Node&) = delete;
-
-  engine::Engine& engine() { return *engine_; }
-  std::size_t index() const { return index_; }
-  Endpoint endpoint() const { return endpoint_; }
-  Now now() const;
-
-  /// Carries out what the engine wants after a command. handle_*() of the world do it themselves.
-  void drain();
-  /// An application sends this IP packet into the network's interface.
-  void send_ip(NetworkSlot network, Bytes packet);
-  /// IP packets that came out of the interface.
-  std::vector<ByteVector> received;
-  std::vector<engine::CommandUpdate> updates;
-  std::uint64_t dropped(dataplane::Drop reason) const {
-    return drops_[static_cast<std::size_t>(reason)];
-  }
-  std::uint64_t datagrams_sent() const { return datagrams_sent_; }
-  /// That its engine was told of: packets, frames, timeouts.
-  std::uint64_t events() const { return events_; }
-  /// How often such a file was written.
-  std::uint64_t stores(engine::FileKind kind) const {
-    const auto it = stores_.find(kind);
-    return it == stores_.end() ? 0 : it->second;
-  }
-
-  /// kill -9: everything but the disk is gone.
-  void crash();
-  /// Starts again from the disk.
-  void start();
-  bool is_running() const { return engine_ != nullptr; }
-  /// Gets a new address, as a laptop that changes networks.
-  void move_to(const Endpoint& endpoint);
-  /// A file of a network as it is on the disk; empty: there is none.
-  Bytes file(const std::string& network, engine::FileKind kind) const;
-  /// Puts another one in its place while the node is off.
-  void replace_file(const std::string& network, engine::FileKind kind, Bytes bytes) {
-    disk_[network][kind] = to_vector(bytes);
-  }
-  /// What a worker sees now; until the next thing that happens to the node.
-  const dataplane::Snapshot& snapshot() const { return *snapshot_; }
-  /// From now on nothing can be saved.
-  bool disk_full = false;
-
-  /// The only network's status, or the one of that name.
-  engine::NetworkStatus status(std::string_view network = {}) const;
-  bool is_online_with(std::string_view member) const;
-
- private:
-  friend class World;
-  void deliver(const Way& from, Bytes datagram);
-  void transmit(const Endpoint& to, Bytes datagram);
-  void carry_out(const dataplane::OutboundVerdict& verdict, Packet& packet);
-  void handle(const dataplane::Event& event);
-
-  World* world_;
-  std::size_t index_;
-  SeededRng rng_;
-  NullLogger log_;
-  Endpoint endpoint_;
-  std::unique_ptr<engine::Engine> engine_;
-  std::unique_ptr<const dataplane::Snapshot> snapshot_;
-  dataplane::Garbage garbage_;
-  Instant deadline_ = Instant::max();
-  std::map<std::string, std::map<engine::FileKind, ByteVector>> disk_;
-  std::array<std::uint64_t, dataplane::kDropCount> drops_{};
-  std::uint64_t datagrams_sent_ = 0;
-  std::uint64_t events_ = 0;
-  std::map<engine::FileKind, std::uint64_t> stores_;
-};
+class Villains;
 
 class World {
  public:
@@ -120,6 +43,14 @@ class World {
   /// All pairs without one of their own.
   Path default_path;
   void set_path(const Node& a, const Node& b, const Path& path);
+  /// From now on default_path is of this map: delays and 10 % jitter besides its own come from it,
+  /// and so does who cannot talk to whom.
+  std::optional<Terrain> terrain;
+  /// Between nodes of different groups nothing passes. All are in group 0 at first.
+  void set_group(const Node& node, unsigned group) { groups_[node.index()] = group; }
+  unsigned group(std::size_t node) const { return groups_[node]; }
+  /// Whether a datagram from one to the other could arrive, NATs apart.
+  bool is_linkable(std::size_t a, std::size_t b) const;
 
   Instant at() const { return now_; }
   Rng& rng() { return rng_; }
@@ -141,10 +72,34 @@ class World {
   }
   /// A datagram from nowhere (attacker, garbage).
   void inject(const Endpoint& from, Node& to, ByteVector datagram, Duration after = Duration(0));
+  /// What was done to datagrams.
+  struct Weather {
+    std::uint64_t sent = 0;
+    std::uint64_t lost = 0;
+    std::uint64_t duplicated = 0;
+    std::uint64_t corrupted = 0;
+    std::uint64_t filtered = 0;  ///< by the receiver's NAT
+    std::uint64_t blocked = 0;   ///< between nodes that cannot talk
+  };
+  const Weather& weather() const { return weather_; }
+  /// What was seen of FORWARDs where they arrived.
+  struct Forwards {
+    std::vector<std::uint64_t> datagrams_by_hops;  ///< at their destinations
+    std::uint64_t exhausted = 0;                   ///< still on their way with a ttl of 1
+  };
+  const Forwards& forwards() const { return forwards_; }
   /// How many datagrams were dropped for their size.
   std::size_t too_big() const { return too_big_; }
+  /// Of everything that happened so far (P14).
+  std::uint64_t trace() const { return trace_.value(); }
+  std::uint64_t events() const { return events_; }
   /// Every datagram that passed between nodes, for adversaries that replay.
   std::vector<ByteVector>* tap = nullptr;
+  /// Members that turned hostile; none if null.
+  Villains* villains = nullptr;
+  /// What must be seen at neither a relay nor on the wire; nothing if empty (P11).
+  ByteVector marker;
+  std::uint64_t marker_leaks() const { return marker_leaks_; }
 
  private:
   friend class Node;
@@ -154,23 +109,45 @@ class World {
     Endpoint from;
     Endpoint to;
     ByteVector datagram;
+    std::optional<std::size_t> sender;  ///< nullopt: injected
     bool operator>(const Flight& o) const {
       return std::pair(at, order) > std::pair(o.at, o.order);
     }
   };
+  /// When a node wants its time; void if its deadline is another one by then.
+  using Timer = std::pair<Instant, std::size_t>;
+
   bool step(Instant end);
-  void send(const Node& from, const Endpoint& to, Bytes datagram);
-  const Path& path_between(std::size_t a, std::size_t b) const;
+  void send(Node& from, const Endpoint& to, Bytes datagram);
+  void launch(Flight flight, const Path& path);
+  void land(const Flight& flight);
+  Path path_between(std::size_t a, std::size_t b) const;
   Node* node_at(const Endpoint& endpoint);
+  void note_place(const Node& node);
+  void note_deadline(std::size_t node, Instant at) { timers_.emplace(at, node); }
+  void note_forward(const wire::Forward& frame, bool arrived);
+  void note_relayed(Bytes plaintext);
+  /// Who sent the datagram that is being delivered.
+  std::optional<std::size_t> sender() const { return sender_; }
 
   SeededRng rng_;
   Instant now_{std::chrono::hours(1)};
   std::int64_t wall_shift_ = 0;
   std::vector<std::unique_ptr<Node>> nodes_;
+  std::vector<unsigned> groups_;
+  std::unordered_map<Endpoint, std::size_t> by_endpoint_;
+  std::unordered_map<IpAddress, std::size_t> by_nat_;
   std::map<std::pair<std::size_t, std::size_t>, Path> paths_;
   std::priority_queue<Flight, std::vector<Flight>, std::greater<>> flights_;
+  std::priority_queue<Timer, std::vector<Timer>, std::greater<>> timers_;
   std::uint64_t order_ = 0;
   std::size_t too_big_ = 0;
+  std::optional<std::size_t> sender_;
+  Weather weather_;
+  Forwards forwards_;
+  Trace trace_;
+  std::uint64_t events_ = 0;
+  std::uint64_t marker_leaks_ = 0;
 };
 
 }  // namespace ipop::sim
