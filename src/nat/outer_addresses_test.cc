@@ -370,6 +370,17 @@ TEST(OuterAddresses, PcpThatComesBackTakesOverFromUpnp) {
   EXPECT_NE(host.outer.report(host.now).gateways.front().protocol, OuterAddresses::Protocol::Igd);
 }
 
+TEST(OuterAddresses, UpnpIsAskedWhenWhatPcpMappedHasEnded) {
+  Host host({.port = kOurPort});
+  host.gateway_answers = host.igd_answers = true;
+  host.come_up();
+  host.gateway.pcp_result = 8;  // NO_RESOURCES
+  host.run_for(100min);
+  EXPECT_TRUE(host.igd.asked.empty()) << "it still holds";
+  host.run_for(25min);
+  EXPECT_EQ(host.igd.table.size(), 1U);
+}
+
 TEST(OuterAddresses, ARouterThatSeemsToHaveRestartedIsAskedAgain) {
   Host host({.port = kOurPort});
   host.igd_answers = true;
