@@ -151,6 +151,7 @@ void Node::deliver(const Way& from, Bytes datagram) {
                  [](const dataplane::RelayOn&) {},
                  [&](const dataplane::Relayed& v) { deliver(v.from, plain); },
                  [&](const dataplane::ControlFrame& v) {
+                   if (!plain.empty() && unknown_frames.contains(plain[0])) return;
                    handle(dataplane::FrameEvent{v.session, from, plain});
                  },
                  [&](const dataplane::ToEngine&) { handle(dataplane::DatagramEvent{from, plain}); },
@@ -160,6 +161,9 @@ void Node::deliver(const Way& from, Bytes datagram) {
 }
 
 void Node::transmit(const Endpoint& to, Bytes datagram) {
+  if (world_->refused_.contains({index_, to})) {
+    return engine_->handle_unsent(to, wire::TestOutcome::Refused);
+  }
   ++datagrams_sent_;
   world_->send(*this, to, datagram);
 }

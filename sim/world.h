@@ -78,6 +78,8 @@ class Node {
   }
   /// What a worker sees now; until the next thing that happens to the node.
   const dataplane::Snapshot& snapshot() const { return *snapshot_; }
+  /// First bytes of control frames that it does not know, as an older version would not.
+  std::set<std::byte> unknown_frames;
   /// From now on nothing can be saved.
   bool disk_full = false;
 
@@ -139,6 +141,8 @@ class World {
   void run_for(Duration time) {
     run_until([] { return false; }, time);
   }
+  /// The node's own system refuses to send there, as a local firewall does.
+  void refuse_to_send(const Node& from, const Endpoint& to) { refused_.insert({from.index(), to}); }
   /// A datagram from nowhere (attacker, garbage).
   void inject(const Endpoint& from, Node& to, ByteVector datagram, Duration after = Duration(0));
   /// How many datagrams were dropped for their size.
@@ -168,6 +172,7 @@ class World {
   std::int64_t wall_shift_ = 0;
   std::vector<std::unique_ptr<Node>> nodes_;
   std::map<std::pair<std::size_t, std::size_t>, Path> paths_;
+  std::set<std::pair<std::size_t, Endpoint>> refused_;
   std::priority_queue<Flight, std::vector<Flight>, std::greater<>> flights_;
   std::uint64_t order_ = 0;
   std::size_t too_big_ = 0;

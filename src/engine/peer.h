@@ -9,6 +9,7 @@
 #include "engine/link.h"
 #include "engine/statement_outbox.h"
 #include "nat/port_search.h"
+#include "nat/trial.h"
 #include "wire/frames.h"
 
 namespace ipop::engine {
@@ -57,6 +58,11 @@ struct Peer {
   Duration ports_pause{};
   std::optional<nat::PortSearch> search;  ///< for its port, once it has told
   Instant search_at = Instant::max();
+  std::optional<nat::Trial> trial;  ///< of all ways to it (network_doctor.cc)
+  Instant trial_at = Instant::max();
+  std::optional<std::uint32_t> trial_request;  ///< the peer's, of which it is
+  TokenBucket trial_budget;                    ///< for the peer's asking for one
+  TokenBucket diagnosis_budget;                ///< for answers
   bool doomed = false;               ///< to be removed when the present event is dealt with
   std::vector<Endpoint> candidates;  ///< the peer's own, as it named them
   TokenBucket urgent_budget;         ///< for what is evaluated at once
