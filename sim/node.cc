@@ -201,6 +201,7 @@ void Node::deliver(const Way& from, Bytes datagram) {
 }
 
 void Node::hand_up_frame(SessionIndex session, const Way& from, ByteVector plaintext) {
+  if (!plaintext.empty() && unknown_frames.contains(plaintext[0])) return;
   note_forward(plaintext);
   if (world_->villains != nullptr && from.is_direct() && world_->sender() &&
       !world_->villains->may_pass(*world_, *this, *world_->sender(), plaintext)) {
@@ -225,6 +226,9 @@ void Node::note_forward(Bytes plaintext) const {
 }
 
 void Node::transmit(const Endpoint& to, Bytes datagram) {
+  if (world_->refused_.contains({index_, to})) {
+    return engine_->handle_unsent(to, wire::TestOutcome::Refused);
+  }
   ++datagrams_sent_;
   bytes_sent_ += datagram.size() + kOuterHeaders;
   world_->send(*this, to, datagram);

@@ -4,6 +4,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -83,6 +84,8 @@ class Node {
   }
   /// What a worker sees now; until the next thing that happens to the node.
   const dataplane::Snapshot& snapshot() const { return *snapshot_; }
+  /// First bytes of control frames that it does not know, as an older version would not.
+  std::set<std::byte> unknown_frames;
   /// From now on nothing can be saved.
   bool disk_full = false;
 

@@ -4,6 +4,7 @@
 #include <memory>
 #include <optional>
 #include <queue>
+#include <set>
 #include <unordered_map>
 #include <utility>
 #include <vector>
@@ -70,6 +71,8 @@ class World {
   void run_for(Duration time) {
     run_until([] { return false; }, time);
   }
+  /// The node's own system refuses to send there, as a local firewall does.
+  void refuse_to_send(const Node& from, const Endpoint& to) { refused_.insert({from.index(), to}); }
   /// A datagram from nowhere (attacker, garbage).
   void inject(const Endpoint& from, Node& to, ByteVector datagram, Duration after = Duration(0));
   /// What was done to datagrams.
@@ -138,6 +141,7 @@ class World {
   std::unordered_map<Endpoint, std::size_t> by_endpoint_;
   std::unordered_map<IpAddress, std::size_t> by_nat_;
   std::map<std::pair<std::size_t, std::size_t>, Path> paths_;
+  std::set<std::pair<std::size_t, Endpoint>> refused_;
   std::priority_queue<Flight, std::vector<Flight>, std::greater<>> flights_;
   std::priority_queue<Timer, std::vector<Timer>, std::greater<>> timers_;
   std::uint64_t order_ = 0;

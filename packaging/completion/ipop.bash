@@ -13,7 +13,7 @@ _ipop_ask() {
 
 _ipop() {
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
-    local verbs="create invite join leave up down networks status ping kick admin device netcheck version"
+    local verbs="create invite join leave up down networks status ping kick admin device netcheck doctor version"
     local verb="" action="" socket="" word i
     COMPREPLY=()
 
@@ -27,7 +27,7 @@ _ipop() {
             *)
                 if [[ -z $verb ]]; then
                     verb=$word
-                elif [[ ($verb == admin || $verb == device) && -z $action ]]; then
+                elif [[ ($verb == admin || $verb == device || $verb == doctor) && -z $action ]]; then
                     action=$word
                 fi
                 ;;
@@ -49,7 +49,7 @@ _ipop() {
             join) common+=" --name" ;;
             leave) common+=" --yes" ;;
             ping) common+=" --count --interval --network" ;;
-            kick | admin) common+=" --network" ;;
+            kick | admin | doctor) common+=" --network" ;;
             device) [[ $action == add ]] && common+=" --address --endpoint --no-psk" ;;
         esac
         COMPREPLY=($(compgen -W "$common" -- "$cur"))
@@ -61,6 +61,13 @@ _ipop() {
         invite | leave | up | down | status)
             COMPREPLY=($(compgen -W "$(_ipop_ask "$socket" networks)" -- "$cur")) ;;
         ping | kick) COMPREPLY=($(compgen -W "$(_ipop_ask "$socket" members)" -- "$cur")) ;;
+        doctor)
+            if [[ -z $action ]]; then
+                COMPREPLY=($(compgen -W "$(_ipop_ask "$socket" members)" -- "$cur"))
+            else
+                COMPREPLY=($(compgen -W "$(_ipop_ask "$socket" networks)" -- "$cur"))
+            fi
+            ;;
         device) [[ -z $action ]] && COMPREPLY=($(compgen -W "add list show" -- "$cur")) ;;
         admin)
             if [[ -z $action ]]; then

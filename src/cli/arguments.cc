@@ -68,6 +68,7 @@ class Grammar {
   CLI::App* device_list = part(device, "list", "List the devices of a network");
   CLI::App* device_show = part(device, "show", "Show a device's configuration, without its key");
   CLI::App* netcheck = verb("netcheck", "Show how this computer is seen from outside its NAT");
+  CLI::App* doctor = verb("doctor", "Find out why the path to a member is as it is");
   CLI::App* version = verb("version", "Print the versions of ipop and ipopd");
 
  private:
@@ -132,6 +133,8 @@ Grammar::Grammar() {
       ->type_name("SECONDS")
       ->capture_default_str();
   member_arguments(kick);
+  member_arguments(doctor);
+  network_argument(doctor);
   member_arguments(admin_add);
   member_arguments(admin_remove);
   for (CLI::App* command : {device_add, device_show}) {
@@ -257,6 +260,7 @@ std::expected<control::Request, std::string> request_of(Grammar& grammar) {
   if (const auto split = split_member(raw); !split) return Mistake(split.error());
   const auto of_member = present(raw.network);
   if (*grammar.ping) return ping_request(raw);
+  if (*grammar.doctor) return control::DoctorRequest{.member = raw.member, .network = of_member};
   if (*grammar.kick) return control::KickRequest{.member = raw.member, .network = of_member};
   return control::AdminRequest{
       .action = *grammar.admin_add ? control::AdminAction::Add : control::AdminAction::Remove,

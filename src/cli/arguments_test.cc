@@ -82,6 +82,11 @@ TEST(Arguments, Requests) {
       {"device show phone", DeviceRequest{.action = DeviceAction::Show, .name = "phone"}},
       {"admin add remove", AdminRequest{.action = AdminAction::Add, .member = "remove"}},
       {"netcheck", NetcheckRequest{}},
+      {"doctor bob", DoctorRequest{.member = "bob"}},
+      {"doctor bob family", DoctorRequest{.member = "bob", .network = "family"}},
+      {"doctor bob --network family", DoctorRequest{.member = "bob", .network = "family"}},
+      {"doctor bob.family", DoctorRequest{.member = "bob", .network = "family"}},
+      {"doctor 10.1.0.2 family", DoctorRequest{.member = "10.1.0.2", .network = "family"}},
       {"version", VersionRequest{}},
   };
   for (const Good& one : cases) {

@@ -190,6 +190,16 @@ struct Printer {
   }
 };
 
+/// A member that does not answer is a result, but nothing that a script may go on with.
+bool is_success(const Reply& reply) {
+  if (const auto* pinged = std::get_if<control::PingReply>(&reply)) return pinged->received != 0;
+  if (const auto* doctor = std::get_if<control::DoctorReply>(&reply)) {
+    const control::DoctorPath& path = doctor->path;
+    return path.path.kind != control::PathKind::None && (path.sent == 0 || path.answered != 0);
+  }
+  return true;
+}
+
 }  // namespace
 
 int run(Invocation invocation, Surroundings& around) {
@@ -206,8 +216,7 @@ int run(Invocation invocation, Surroundings& around) {
         {.code = ErrorCode::Internal, .message = "standard output cannot be written", .next = ""},
         invocation, around);
   }
-  const auto* pinged = std::get_if<control::PingReply>(&*answer);
-  return pinged != nullptr && pinged->received == 0 ? kExitFailed : kExitDone;
+  return is_success(*answer) ? kExitDone : kExitFailed;
 }
 
 }  // namespace ipop::cli

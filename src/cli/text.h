@@ -25,6 +25,8 @@ std::string text_of(const control::AdminReply& reply);
 /// On a terminal: with the QR code that WireGuard's apps read, where it fits `columns`.
 std::string text_of(const control::DeviceReply& reply, int columns);
 std::string text_of(const control::NetcheckReply& reply);
+/// The verdict first.
+std::string text_of(const control::DoctorReply& reply);
 std::string text_of(const control::VersionReply& reply);
 
 /// One line for each; `member` is what the user called the one that is pinged.

@@ -285,5 +285,67 @@ TEST(Text, NetcheckNamesTheNatAndWhatForwards) {
   EXPECT_NE(text_of(reply).find("not asked"), std::string::npos);
 }
 
+TEST(Text, DoctorBeginsWithTheVerdict) {
+  control::DoctorReply reply;
+  reply.self = "alice";
+  reply.member = "bob";
+  reply.verdict = {.text = "relayed through carol, because of routers",
+                   .next = {"do this", "or that"}};
+  reply.far = control::FarEnd::Answered;
+  reply.path = {.path = {.kind = PathKind::Relay,
+                         .via = "carol",
+                         .rtt = std::chrono::milliseconds(40),
+                         .mtu = 1383},
+                .sent = 10,
+                .answered = 9};
+  reply.here = {.port = 41820,
+                .ipv4 = {.has_address = true,
+                         .mapping = control::NatMapping::AddressAndPortDependent,
+                         .filtering = control::NatFiltering::AddressAndPortDependent,
+                         .ports = control::NatPorts::Sequential}};
+  reply.here.tests = {
+      {.address = *Endpoint::parse("203.0.113.7:5"),
+       .result = control::TestResult::Answered,
+       .sent = 5,
+       .answered = 4,
+       .rtt = std::chrono::milliseconds(12),
+       .in_use = true},
+      {.address = *Endpoint::parse("192.168.1.2:41820"),
+       .result = control::TestResult::Silence,
+       .sent = 5},
+      {.address = *Endpoint::parse("[2001:db8::1]:5"), .result = control::TestResult::NoAddress}};
+  reply.there = control::DoctorSide{
+      .port = 7, .ipv4 = {.has_address = true, .mapping = control::NatMapping::None}};
+  reply.there->forwarding = control::Forwarding::Pcp;
+  reply.firewall = {.incoming = control::LocalFirewall::Effect::AnswersOnly,
+                    .chain = "inet filter input"};
+  EXPECT_EQ(text_of(reply),
+            "bob: relayed through carol, because of routers\n"
+            "          > do this\n"
+            "          > or that\n"
+            "path      through carol, 40.0 ms, 1 of 10 lost, packets up to 1383 bytes\n"
+            "here      udp port 41820\n"
+            "          IPv4: NAT, another port for each connection (symmetric), lets in whom it "
+            "called, at that port, ports counted up\n"
+            "          IPv6: no address\n"
+            "          router forwards nothing by itself\n"
+            "firewall  this computer's lets answers in, not strangers (nftables chain inet filter "
+            "input)\n"
+            "there     udp port 7\n"
+            "          IPv4: no NAT\n"
+            "          IPv6: no address\n"
+            "          router forwards the port (PCP)\n"
+            "tried     203.0.113.7:5      answered in 12.0 ms, 1 of 5 lost (in use)\n"
+            "          192.168.1.2:41820  silence, after 5 datagrams\n"
+            "          [2001:db8::1]:5    not sent: no IPv6 address here\n"
+            "back      no address is known\n");
+  reply.there.reset();
+  reply.far = control::FarEnd::TooOld;
+  EXPECT_NE(text_of(reply).find("there     its ipop is too old to answer\n"), std::string::npos);
+  reply.far = control::FarEnd::Unreached;
+  reply.last_seen = std::chrono::seconds(90);
+  EXPECT_NE(text_of(reply).find("there     last heard 90 s ago\n"), std::string::npos);
+}
+
 }  // namespace
 }  // namespace ipop::cli

@@ -19,8 +19,8 @@ using Json = nlohmann::ordered_json;
 // ---- words -------------------------------------------------------------------------------------
 
 constexpr std::array<std::string_view, std::variant_size_v<Request>> kVerbs{
-    "create", "invite", "join", "leave", "up",     "down",     "networks",
-    "status", "ping",   "kick", "admin", "device", "netcheck", "version"};
+    "create", "invite", "join",  "leave",  "up",       "down",   "networks", "status",
+    "ping",   "kick",   "admin", "device", "netcheck", "doctor", "version"};
 constexpr std::array<std::string_view, std::variant_size_v<Event>> kEventKinds{
     "calling", "found", "waiting", "answer", "lost"};
 
@@ -35,6 +35,17 @@ constexpr std::array<std::string_view, 4> kFilterings{
     "unknown", "endpoint_independent", "address_dependent", "address_and_port_dependent"};
 constexpr std::array<std::string_view, 4> kPorts{"unknown", "preserved", "changed", "sequential"};
 constexpr std::array<std::string_view, 5> kProtocols{"none", "asking", "pcp", "nat_pmp", "upnp"};
+constexpr std::array<std::string_view, 6> kTestResults{"silence", "answered", "no_address",
+                                                       "refused", "no_route", "untried"};
+constexpr std::array<std::string_view, 6> kForwardings{"none",    "asking", "pcp",
+                                                        "nat_pmp", "upnp",   "off"};
+constexpr std::array<std::string_view, 5> kFarEnds{"answered", "busy", "too_old", "silent",
+                                                   "unreached"};
+constexpr std::array<std::string_view, 4> kEffects{"unknown", "open", "answers_only", "drops"};
+constexpr std::array<std::string_view, 14> kCauses{
+    "direct",      "moves_to_direct",  "local_firewall", "far_firewall", "both_hard",
+    "one_hard",    "no_common_family", "no_address",     "nothing_told", "filtered",
+    "unknown_nat", "far_unknown",      "offline",        "cut_off"};
 constexpr std::span<const std::string_view> words(AdminAction) { return kActions; }
 constexpr std::span<const std::string_view> words(DeviceAction) { return kDeviceActions; }
 constexpr std::span<const std::string_view> words(PathKind) { return kPathKinds; }
@@ -43,6 +54,11 @@ constexpr std::span<const std::string_view> words(NatMapping) { return kMappings
 constexpr std::span<const std::string_view> words(NatFiltering) { return kFilterings; }
 constexpr std::span<const std::string_view> words(NatPorts) { return kPorts; }
 constexpr std::span<const std::string_view> words(GatewayProtocol) { return kProtocols; }
+constexpr std::span<const std::string_view> words(TestResult) { return kTestResults; }
+constexpr std::span<const std::string_view> words(Forwarding) { return kForwardings; }
+constexpr std::span<const std::string_view> words(FarEnd) { return kFarEnds; }
+constexpr std::span<const std::string_view> words(LocalFirewall::Effect) { return kEffects; }
+constexpr std::span<const std::string_view> words(PathCause) { return kCauses; }
 
 template <class T>
 concept Worded = requires(T t) { words(t); };
@@ -350,6 +366,9 @@ std::string problem_of(const Request& request) {
   }
   if (const auto* device = std::get_if<DeviceRequest>(&request)) {
     if (device->action != DeviceAction::List && !device->name) return "the field name is missing";
+  }
+  if (const auto* doctor = std::get_if<DoctorRequest>(&request)) {
+    if (doctor->member.empty()) return "the field member is empty";
   }
   if (const auto* ping = std::get_if<PingRequest>(&request)) {
     if (ping->count == 0 || ping->count > kPingCountMax) {

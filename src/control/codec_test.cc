@@ -63,6 +63,40 @@ NetworkStatus sample_status() {
           .epoch = 4};
 }
 
+DoctorReply sample_doctor() {
+  const PathStatus relay{.kind = PathKind::Relay, .via = "carol", .rtt = milliseconds(40)};
+  DoctorReply out;
+  out.network = "family";
+  out.self = "alice";
+  out.member = "bob";
+  out.ipv4 = v4("10.83.0.2");
+  out.verdict = {.cause = PathCause::CutOff, .text = "relayed", .next = {"do this", "or that"}};
+  out.far = FarEnd::Answered;
+  out.path = {.path = relay, .sent = 10, .answered = 9};
+  out.relay = DoctorPath{.path = relay};
+  out.here = {.port = 41820,
+              .ipv4 = {.has_address = true, .mapping = NatMapping::AddressDependent},
+              .forwarding = Forwarding::Off,
+              .path = PathKind::Relay,
+              .tests = {{.address = endpoint("203.0.113.7:5"),
+                         .result = TestResult::Answered,
+                         .sent = 5,
+                         .answered = 4,
+                         .rtt = milliseconds(12),
+                         .in_use = true},
+                        {.address = endpoint("[2001:db8::1]:5")}}};
+  out.there = DoctorSide{.port = 1};
+  out.told = {endpoint("198.51.100.2:41820")};
+  out.firewall = {.incoming = LocalFirewall::Effect::Drops,
+                  .chain = "inet filter input",
+                  .rule = 7,
+                  .refuses_outgoing = true};
+  out.last_seen = seconds(4);
+  out.others = 3;
+  out.others_online = 2;
+  return out;
+}
+
 std::vector<Request> sample_requests() {
   return {
       CreateRequest{.network = "family"},
@@ -102,6 +136,8 @@ std::vector<Request> sample_requests() {
                     .psk = false},
       DeviceRequest{.action = DeviceAction::Show, .name = "phone"},
       NetcheckRequest{},
+      DoctorRequest{.member = "bob"},
+      DoctorRequest{.member = "bob", .network = "a"},
       VersionRequest{},
   };
 }
@@ -174,6 +210,8 @@ std::vector<Reply> sample_replies() {
           .stun = {{*Endpoint::parse("198.51.100.1:3478"), {}}},
           .health = {{"hard_nat", "m", "n"}}},
       NetcheckReply{},
+      sample_doctor(),
+      DoctorReply{},
       VersionReply{.daemon = "0.1.0", .client = "0.1.0"},
       VersionReply{},
   };

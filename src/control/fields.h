@@ -85,6 +85,11 @@ void fields(V& v, Ref<V, DeviceRequest> r) {
 template <class V>
 void fields(V&, Ref<V, NetcheckRequest>) {}
 template <class V>
+void fields(V& v, Ref<V, DoctorRequest> r) {
+  v.required("member", r.member);
+  v.defaulted("network", r.network);
+}
+template <class V>
 void fields(V&, Ref<V, VersionRequest>) {}
 
 // ---- parts ----
@@ -299,6 +304,69 @@ void fields(V& v, Ref<V, NetcheckReply> r) {
   v.required("gateways", r.gateways);
   v.required("stun", r.stun);
   v.required("health", r.health);
+}
+template <class V>
+void fields(V& v, Ref<V, AddressTest> r) {
+  v.required("address", r.address);
+  v.required("result", r.result);
+  v.required("sent", r.sent);
+  v.required("answered", r.answered);
+  v.defaulted("rtt_ms", r.rtt);
+  v.required("in_use", r.in_use);
+}
+template <class V>
+void fields(V& v, Ref<V, DoctorNat> r) {
+  v.required("has_address", r.has_address);
+  v.required("mapping", r.mapping);
+  v.required("filtering", r.filtering);
+  v.required("ports", r.ports);
+}
+template <class V>
+void fields(V& v, Ref<V, DoctorSide> r) {
+  v.required("port", r.port);
+  v.required("ipv4", r.ipv4);
+  v.required("ipv6", r.ipv6);
+  v.required("forwarding", r.forwarding);
+  v.required("path", r.path);
+  v.required("tests", r.tests);
+}
+template <class V>
+void fields(V& v, Ref<V, DoctorPath> r) {
+  v.inlined(r.path);
+  v.required("sent", r.sent);
+  v.required("answered", r.answered);
+}
+template <class V>
+void fields(V& v, Ref<V, LocalFirewall> r) {
+  v.required("incoming", r.incoming);
+  v.defaulted("chain", r.chain);
+  v.defaulted("rule", r.rule);
+  v.required("refuses_outgoing", r.refuses_outgoing);
+}
+template <class V>
+void fields(V& v, Ref<V, DoctorVerdict> r) {
+  v.required("cause", r.cause);
+  v.required("text", r.text);
+  v.required("next", r.next);
+}
+template <class V>
+void fields(V& v, Ref<V, DoctorReply> r) {
+  v.required("network", r.network);
+  v.required("self", r.self);
+  v.required("member", r.member);
+  v.defaulted("ipv4", r.ipv4);
+  v.required("ipv6", r.ipv6);
+  v.required("verdict", r.verdict);
+  v.required("far", r.far);
+  v.required("path", r.path);
+  v.defaulted("relay", r.relay);
+  v.required("here", r.here);
+  v.defaulted("there", r.there);
+  v.required("told", r.told);
+  v.required("firewall", r.firewall);
+  v.defaulted("last_seen_s", r.last_seen);
+  v.required("others", r.others);
+  v.required("others_online", r.others_online);
 }
 template <class V>
 void fields(V& v, Ref<V, VersionReply> r) {

@@ -9,8 +9,10 @@
 
 #include "base/address.h"
 #include "base/time.h"
+#include "control/doctor.h"
 #include "control/error.h"
 #include "control/netcheck.h"
+#include "control/path.h"
 
 /// What the command line (and the web page) and the daemon say to each other. docs/control.md has
 /// the JSON of each; codec.h turns one into the other. A field that may be absent is an optional,
@@ -102,9 +104,10 @@ struct VersionRequest {
   friend bool operator==(const VersionRequest&, const VersionRequest&) = default;
 };
 
-using Request = std::variant<CreateRequest, InviteRequest, JoinRequest, LeaveRequest, UpRequest,
-                             DownRequest, NetworksRequest, StatusRequest, PingRequest, KickRequest,
-                             AdminRequest, DeviceRequest, NetcheckRequest, VersionRequest>;
+using Request =
+    std::variant<CreateRequest, InviteRequest, JoinRequest, LeaveRequest, UpRequest, DownRequest,
+                 NetworksRequest, StatusRequest, PingRequest, KickRequest, AdminRequest,
+                 DeviceRequest, NetcheckRequest, DoctorRequest, VersionRequest>;
 
 // ---- what replies are made of ------------------------------------------------------------------
 
@@ -142,16 +145,6 @@ struct NetworkInfo {
   Subnet6 subnet6;
   Self self;
   friend bool operator==(const NetworkInfo&, const NetworkInfo&) = default;
-};
-
-enum class PathKind : std::uint8_t { None, Direct, Relay };
-struct PathStatus {
-  PathKind kind = PathKind::None;
-  std::optional<Endpoint> endpoint;  ///< of a direct path
-  std::optional<std::string> via;    ///< the relaying member's name
-  std::optional<Duration> rtt;       ///< `rtt_ms`, with fraction
-  std::optional<std::uint16_t> mtu;  ///< of a member in a status: the largest packet that goes
-  friend bool operator==(const PathStatus&, const PathStatus&) = default;
 };
 
 struct MemberStatus {
@@ -333,7 +326,7 @@ struct VersionReply {
 
 using Reply = std::variant<CreateReply, InviteReply, JoinReply, LeaveReply, UpReply, DownReply,
                            NetworksReply, StatusReply, PingReply, KickReply, AdminReply,
-                           DeviceReply, NetcheckReply, VersionReply>;
+                           DeviceReply, NetcheckReply, DoctorReply, VersionReply>;
 static_assert(std::variant_size_v<Request> == std::variant_size_v<Reply>);
 
 // ---- events ------------------------------------------------------------------------------------

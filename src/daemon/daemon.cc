@@ -1,6 +1,7 @@
 #include "daemon/daemon.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <chrono>
 #include <csignal>
 #include <cstdlib>
@@ -320,7 +321,7 @@ Instant Daemon::drain() {
                    [&](engine::TakeIn& o) { packets_->take(o.from, std::move(o.datagram)); },
                    [&](engine::Transmit& o) {
                      const auto sent = sender_.send(o.to, o.datagram);
-                     if (!sent && sent.error().code == Errc::Busy) query_path_mtu(o.to);
+                     if (!sent) note_unsent(o.to, sent.error());
                    },
                    [&](engine::Store& o) { carry_out(o); },
                    [&](engine::Forget& o) { store_.forget(o.network); },
@@ -354,6 +355,25 @@ void Daemon::carry_out(engine::Store& output) {
 void Daemon::carry_out(engine::InterfaceUp& output) {
   const Interfaces::Made made = interfaces_.up(output);
   engine_.handle_interface(output.slot, made.name, made.problem);
+}
+
+/// What the kernel refuses is lost, but says why.
+void Daemon::note_unsent(const Endpoint& to, const Error& error) {
+  if (error.code == Errc::Busy) return query_path_mtu(to);
+  switch (error.os) {
+    case EPERM:
+    case EACCES:
+      return engine_.handle_unsent(to, wire::TestOutcome::Refused);
+    case ENETUNREACH:
+    case EHOSTUNREACH:
+    case ENETDOWN:
+      return engine_.handle_unsent(to, wire::TestOutcome::NoRoute);
+    case EAFNOSUPPORT:
+    case EADDRNOTAVAIL:
+      return engine_.handle_unsent(to, wire::TestOutcome::NoAddress);
+    default:
+      return;  // a full buffer, for one: as good as sent and lost
+  }
 }
 
 void Daemon::query_path_mtu(const Endpoint& to) {

@@ -54,8 +54,9 @@ class Daemon {
   /// A command that is answered later.
   struct Pending {
     ClientId client;
-    std::optional<control::PingReply> ping;  ///< gathers the figures; else it is a join
+    std::optional<control::PingReply> ping;  ///< gathers the figures
     Duration rtt_sum{};
+    std::optional<control::DoctorReply> doctor{};  ///< what is known already; neither: a join
   };
 
   void restore();
@@ -73,6 +74,7 @@ class Daemon {
   void carry_out(engine::InterfaceUp& output);
   void carry_out(engine::CommandUpdate& output);
   void query_path_mtu(const Endpoint& to);
+  void note_unsent(const Endpoint& to, const Error& error);
 
   // handlers.cc
   void handle_requests();
@@ -89,10 +91,12 @@ class Daemon {
   void handle(ClientId client, const control::AdminRequest& request);
   void handle(ClientId client, const control::DeviceRequest& request);
   void handle(ClientId client, const control::NetcheckRequest& request);
+  void handle(ClientId client, const control::DoctorRequest& request);
   void handle(ClientId client, const control::VersionRequest& request);
   void finish(ClientId client, const engine::CommandError& error);
   void finish(ClientId client, control::Reply reply);
   void finish_ping(Pending& pending);
+  void finish_doctor(Pending& pending, const engine::Diagnosed& found);
   std::vector<control::Health> health_of(const engine::NetworkStatus& status) const;
   std::optional<engine::NetworkStatus> network_status(std::string_view network) const;
 

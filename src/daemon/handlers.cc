@@ -5,12 +5,15 @@
 #include <algorithm>
 #include <array>
 
+#include "control/doctor_verdict.h"
 #include "control/version.h"
 #include "daemon/daemon.h"
+#include "daemon/doctor_reply.h"
 #include "daemon/netcheck_reply.h"
 #include "daemon/replies.h"
 #include "engine/overload.h"
 #include "os/clock.h"
+#include "os/nft_ruleset.h"
 #include "wire/statement.h"
 
 namespace ipop::daemon {
@@ -305,6 +308,20 @@ void Daemon::handle(ClientId client, const control::NetcheckRequest&) {
   finish(client, std::move(reply));
 }
 
+void Daemon::handle(ClientId client, const control::DoctorRequest& request) {
+  const auto status = engine_.status_of(os::now(), text_of(request.network));
+  if (!status) return finish(client, status.error());
+  const auto begun = engine_.diagnose(os::now(), client.value, status->name, request.member);
+  if (!begun) return finish(client, begun.error());
+  control::DoctorReply reply;
+  reply.network = status->name;
+  reply.self = status->member;
+  reply.member = begun->name;
+  reply.ipv4 = begun->v4;
+  reply.ipv6 = begun->v6;
+  pending_[client.value] = Pending{client, std::nullopt, {}, std::move(reply)};
+}
+
 void Daemon::handle(ClientId client, const control::VersionRequest&) {
   control::VersionReply reply;
   reply.daemon = std::string(control::version());
@@ -348,6 +365,7 @@ void Daemon::carry_out(engine::CommandUpdate& output) {
                    }
                    if (output.last) finish_ping(pending);
                  },
+                 [&](const engine::Diagnosed& u) { finish_doctor(pending, u); },
                  [&](const engine::CommandError& u) { finish(pending.client, u); },
              },
              output.update);
@@ -360,6 +378,15 @@ void Daemon::finish_ping(Pending& pending) {
     figures.rtt_average = pending.rtt_sum / static_cast<std::int64_t>(figures.received);
   }
   finish(pending.client, std::move(figures));
+}
+
+void Daemon::finish_doctor(Pending& pending, const engine::Diagnosed& found) {
+  control::DoctorReply& reply = *pending.doctor;
+  fill_in(reply, found);
+  // Only a ruleset that could be read says anything; none is as good as an open one.
+  if (const auto rules = os::read_nft_ruleset()) note_firewall(reply, *rules);
+  reply.verdict = control::verdict_of(reply);
+  finish(pending.client, std::move(reply));
 }
 
 void Daemon::finish(ClientId client, const engine::CommandError& error) {

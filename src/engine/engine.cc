@@ -83,6 +83,10 @@ void Engine::handle_igd_answer(const Now& now, const nat::IgdAnswer& answer) {
   pump_outer(now);
 }
 
+void Engine::handle_unsent(const Endpoint& to, wire::TestOutcome why) {
+  for (auto& [slot, network] : networks_) network->handle_unsent(to, why);
+}
+
 void Engine::handle_stored(const Now& now, Ticket ticket, bool ok, const std::string& problem) {
   for (auto& [slot, network] : networks_) network->handle_stored(now, ticket, ok, problem);
 }
@@ -219,6 +223,13 @@ Outcome<member::Member> Engine::ping(const Now& now, CommandId command, std::str
   const auto n = find_member(network);
   if (!n) return std::unexpected(n.error());
   return (*n)->ping(now, command, member, options);
+}
+
+Outcome<member::Member> Engine::diagnose(const Now& now, CommandId command,
+                                         std::string_view network, std::string_view member) {
+  const auto n = find_member(network);
+  if (!n) return std::unexpected(n.error());
+  return (*n)->diagnose(now, command, member);
 }
 
 void Engine::cancel(const Now& now, CommandId command) {

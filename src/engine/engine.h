@@ -55,6 +55,9 @@ class Engine {
   void handle_interface(NetworkSlot slot, const std::string& name, const std::string& problem);
   void handle_path_mtu(const Endpoint& to, std::uint16_t mtu);
   void handle_igd_answer(const Now& now, const nat::IgdAnswer& answer);
+  /// The system did not let a Transmit out: NoAddress, Refused or NoRoute. For `ipop doctor`; what
+  /// is not sent is lost like any other datagram.
+  void handle_unsent(const Endpoint& to, wire::TestOutcome why);
   void handle_stored(const Now& now, Ticket ticket, bool ok, const std::string& problem);
   void handle_timeout(const Now& now);
   /// The process was suspended, or the clock jumped, for 60 s or more: every key is dropped, since
@@ -88,6 +91,9 @@ class Engine {
   /// Who is pinged; the answers come as CommandUpdates.
   Outcome<member::Member> ping(const Now& now, CommandId command, std::string_view network,
                                std::string_view member, const PingOptions& options);
+  /// Who is looked at; a Diagnosed, or an error, comes as the one CommandUpdate within 14 s.
+  Outcome<member::Member> diagnose(const Now& now, CommandId command, std::string_view network,
+                                   std::string_view member);
   void cancel(const Now& now, CommandId command);
   void shutdown(const Now& now);
 

@@ -30,9 +30,13 @@ void Link::add_way(const Now& now, const Way& way) {
 }
 
 void Link::probe(const Endpoint& to) {
-  wire::PathChallenge challenge;
-  ctx_->rng->fill(challenge.token);
-  send_challenge(to, challenge);
+  wire::PathChallenge frame;
+  ctx_->rng->fill(frame.token);
+  challenge(to, frame);
+}
+
+void Link::challenge(const Way& to, const wire::PathChallenge& frame) {
+  if (const auto pair = control_pair()) send_alone(pairs_.at(*pair), to, frame);
 }
 
 void Link::remove_way(const Now& now, const Way& way) {
@@ -314,7 +318,7 @@ void Link::pump_paths(const Now& now) {
     std::visit(Overload{
                    [&](const nat::PathSet::SendChallenge& o) {
                      if (!control_pair()) return;
-                     send_challenge(o.to, {o.token});
+                     challenge(o.to, {o.token});
                      // Silence where data goes may also mean that only what is small arrives.
                      if (paths_.active() == o.to) mtu_.suspect(now.at, last_ip_sent());
                    },
@@ -354,10 +358,6 @@ void Link::pump_mtu() {
                },
                output);
   }
-}
-
-void Link::send_challenge(const Way& to, const wire::PathChallenge& challenge) {
-  if (const auto pair = control_pair()) send_alone(pairs_.at(*pair), to, challenge);
 }
 
 void Link::make_pair(const Now& now, session::Session::PairMade made) {

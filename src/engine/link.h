@@ -77,8 +77,14 @@ class Link {
   /// A challenge to where the peer may be, which is remembered nowhere: if it arrives, what comes
   /// back makes that a way as any other.
   void probe(const Endpoint& to);
+  /// The same on any way, with the caller's token: its answer means nothing to the link.
+  void challenge(const Way& to, const wire::PathChallenge& frame);
+  /// See nat::PathSet::hold().
+  void hold(Instant until) { paths_.hold(until); }
   /// There is some way to call it on.
   bool has_ways() const { return !paths_.destinations().empty(); }
+  /// Those that are known, the present one first.
+  std::vector<Way> ways() const { return paths_.destinations(); }
   bool has_way(const Way& way) const { return paths_.contains(way); }
   /// It is no more.
   void remove_way(const Now& now, const Way& way);
@@ -162,7 +168,6 @@ class Link {
   void pump_session(const Now& now);
   void pump_paths(const Now& now);
   void pump_mtu();
-  void send_challenge(const Way& to, const wire::PathChallenge& challenge);
   void keep_alive(const Now& now);
   void make_pair(const Now& now, session::Session::PairMade made);
   void note_received(Instant now);

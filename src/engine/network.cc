@@ -199,6 +199,7 @@ void Network::handle_timeout(const Now& now) {
     if (Peer* peer = peers_.find(handle)) peer_timeout(now, *peer);
   }
   ping_timeouts(now);
+  exam_timeouts(now);
   if (join_ && join_->deadline <= now.at) {
     fail_join(
         now, join_->refusal
@@ -236,6 +237,7 @@ void Network::peer_timeout(const Now& now, Peer& peer) {
   recheck_digest(now, peer);
   send_owed_statements(now, peer);
   punch_timeouts(now, peer);
+  trial_timeouts(now, peer);
   while (!peer.queue.empty() && peer.queue.front().at + Peer::kQueuedFor <= now.at) {
     peer.queue.pop_front();
   }
@@ -246,9 +248,9 @@ void Network::peer_timeout(const Now& now, Peer& peer) {
 
 /// When the next time of a peer's comes: all that peer_timeout() looks at.
 Instant Network::deadline_of(const Peer& peer) const {
-  Instant at =
-      std::min({peer.link_at, peer.recheck_at, peer.relay_at, peer.outbox.deadline(), peer.ports_at,
-                peer.search_at, stranger_until(peer), peer.wanted_until, idle_deadline(peer)});
+  Instant at = std::min({peer.link_at, peer.recheck_at, peer.relay_at, peer.outbox.deadline(),
+                         peer.ports_at, peer.search_at, peer.trial_at, stranger_until(peer),
+                         peer.wanted_until, idle_deadline(peer)});
   for (const auto& [session, proof] : peer.proofs) at = std::min(at, proof.resend_at);
   if (!peer.queue.empty()) at = std::min(at, peer.queue.front().at + Peer::kQueuedFor);
   return at;
@@ -259,6 +261,7 @@ Instant Network::deadline() const {
                          peers_store_at_, membership_at_, clock_at_, devices_store_at_,
                          pace_.deadline(), tell_at_, devices_.deadline(), peers_.deadline()});
   for (const Ping& ping : pings_) at = std::min(at, ping.next_at);
+  for (const Exam& exam : exams_) at = std::min(at, exam.next_at);
   if (join_) at = std::min(at, join_->deadline);
   return at;
 }

@@ -12,6 +12,7 @@
 
 #include "engine/context.h"
 #include "engine/device_host.h"
+#include "engine/diagnosis.h"
 #include "engine/peer_table.h"
 #include "engine/recon_budget.h"
 #include "engine/statement_pace.h"
@@ -148,6 +149,8 @@ class Network {
   void handle_limit(const Now& now, PeerHandle peer, SessionIndex session);
   void handle_unrouted(const Now& now, PeerHandle peer, ByteVector packet);
   void handle_path_mtu(const Endpoint& to, std::uint16_t mtu);
+  /// A datagram of ours did not leave the machine.
+  void handle_unsent(const Endpoint& to, wire::TestOutcome why);
   void handle_interface(const std::string& name, const std::string& problem);
   void handle_stored(const Now& now, Ticket ticket, bool ok, const std::string& problem);
   void handle_local_addresses(const Now& now);
@@ -173,6 +176,8 @@ class Network {
   void discard() { finished_ = true; }
   Outcome<member::Member> ping(const Now& now, CommandId command, std::string_view member,
                                const PingOptions& options);
+  /// Both ends test all ways between them; a Diagnosed follows within 14 s.
+  Outcome<member::Member> diagnose(const Now& now, CommandId command, std::string_view member);
   /// The command's client is gone: stop pinging; a join goes on only if it was admitted.
   void cancel(const Now& now, CommandId command);
   /// BYE to everybody; the daemon is about to stop.
@@ -252,6 +257,25 @@ class Network {
 
   // network_verbs.cc
   void catch_up(const Now& now);
+  Outcome<const member::Member*> other_member(std::string_view text) const;
+
+  // network_doctor.cc
+  void exam_timeouts(const Now& now);
+  void step(const Now& now, Exam& exam);
+  static void begin_calling(const Now& now, Exam& exam);
+  void begin_asking(const Now& now, Exam& exam, Peer& peer);
+  void begin_testing(const Now& now, Exam& exam, Peer& peer);
+  void ask(const Now& now, Exam& exam, Peer& peer);
+  void finish(const Now& now, Exam& exam);
+  void handle_diagnose(const Now& now, Peer& peer, const wire::Diagnose& frame);
+  void handle_diagnosis(const Now& now, const Peer& peer, const wire::Diagnosis& frame);
+  void begin_trial(const Now& now, Peer& peer, bool is_agreed);
+  std::vector<nat::Trial::Wish> trial_wishes(const Peer& peer, bool is_agreed) const;
+  bool take_trial_answer(const Now& now, Peer& peer, const wire::PathResponse& frame);
+  void trial_timeouts(const Now& now, Peer& peer);
+  void pump_trial(Peer& peer);
+  wire::Diagnosis::Findings findings(const Now& now, const Peer* peer) const;
+  void note_called(const Peer& peer, const Endpoint& to);
 
   // network_devices.cc
   void add_device_routes(dataplane::NetworkEntry& entry, dataplane::Snapshot& snapshot) const;
@@ -300,6 +324,7 @@ class Network {
   std::vector<wire::NodeId> relay_candidates(const Peer& peer) const;
   void seek_relay_again(const Now& now, Peer& peer);
   std::optional<std::string> relay_of(const Peer& peer) const;
+  std::string name_of(PeerHandle peer) const;
   void add_relays_to_snapshot(dataplane::Snapshot& snapshot, std::size_t first) const;
   void add_circuit(dataplane::Snapshot& snapshot, std::size_t first, std::uint64_t id,
                    const overlay::Relays::Circuit& circuit) const;
@@ -437,6 +462,8 @@ class Network {
 
   std::optional<Join> join_;
   std::vector<Ping> pings_;
+  std::vector<Exam> exams_;
+  std::vector<PeerHandle> trials_;  ///< peers whose trial runs
 
   std::string interface_wanted_;
   std::string interface_;

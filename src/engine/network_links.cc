@@ -196,6 +196,7 @@ void Network::remove_peer(const Now& now, PeerHandle handle) {
   peer->link->reset(now);
   pump_link(now, *peer);
   const std::unique_ptr<Peer> gone = peers_.remove(handle);
+  std::erase(trials_, handle);
   if (gone->node) {
     relays_.handle_down(now.at, *gone->node);
     if (ring_) ring_->handle_down(now.at, *gone->node);

@@ -200,9 +200,14 @@ void Network::seek_relay_again(const Now& now, Peer& peer) {
 std::optional<std::string> Network::relay_of(const Peer& peer) const {
   const auto way = peer.link->way();
   if (!way || !way->is_relay()) return std::nullopt;
-  const Peer* hop = peers_.look(way->hop());
-  if (hop == nullptr || !hop->node) return std::string();
-  const member::Member* member = membership_.find(*hop->node);
+  return name_of(way->hop());
+}
+
+/// Empty where it is no member's.
+std::string Network::name_of(PeerHandle peer) const {
+  const Peer* known = peers_.look(peer);
+  if (known == nullptr || !known->node) return {};
+  const member::Member* member = membership_.find(*known->node);
   return member == nullptr ? std::string() : member->name;
 }
 
@@ -256,6 +261,7 @@ void Network::add_circuit(dataplane::Snapshot& snapshot, std::size_t first, std:
 void Network::transmit(Peer& peer, const Way& way, ByteVector datagram) {
   switch (way.kind()) {
     case Way::Kind::Direct:
+      if (!exams_.empty()) note_called(peer, way.endpoint());
       ctx_->outputs.emplace_back(Transmit{way.endpoint(), std::move(datagram)});
       return;
     case Way::Kind::Relay:

@@ -72,7 +72,9 @@ void Network::dispatch(const Now& now, Peer& peer, SessionIndex session, const W
                  [&](const wire::PathChallenge& f) {
                    peer.link->handle_path_challenge(now, session, from, f);
                  },
-                 [&](const wire::PathResponse& f) { peer.link->handle_path_response(now, f); },
+                 [&](const wire::PathResponse& f) {
+                   if (!take_trial_answer(now, peer, f)) peer.link->handle_path_response(now, f);
+                 },
                  [&](const wire::MtuProbe& f) {
                    if (accepted) peer.link->handle_mtu_probe(now, session, from, f);
                  },
@@ -109,6 +111,12 @@ void Network::dispatch(const Now& now, Peer& peer, SessionIndex session, const W
                  },
                  [&](const wire::Peers& f) {
                    if (accepted) handle_peers(now, peer, f);
+                 },
+                 [&](const wire::Diagnose& f) {
+                   if (accepted) handle_diagnose(now, peer, f);
+                 },
+                 [&](const wire::Diagnosis& f) {
+                   if (accepted) handle_diagnosis(now, peer, f);
                  },
                  [](const wire::Part&) {},
                  [&](const auto& f) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <functional>
 #include <iterator>
+#include <utility>
 
 #include "engine/network.h"
 #include "engine/text.h"
@@ -178,6 +179,11 @@ void Network::leave(const Now& now) {
   }
   stop_links(now, wire::ByeReason::Leaving);
   devices_.stop(now);
+  for (const Exam& exam : std::exchange(exams_, {})) {
+    ctx_->outputs.emplace_back(CommandUpdate{
+        exam.command, CommandError{Failure::NoNetwork, "this computer has just left " + name_, ""},
+        true});
+  }
   ctx_->outputs.emplace_back(InterfaceDown{slot_});
   ctx_->outputs.emplace_back(Forget{name_});
   finished_ = true;
@@ -202,19 +208,27 @@ void Network::set_up(const Now& now, bool up) {
   pump(now);
 }
 
-Outcome<member::Member> Network::ping(const Now& now, CommandId command, std::string_view member,
-                                      const PingOptions& options) {
-  const member::Member* target = find_member(member);
-  if (target == nullptr) return std::unexpected(unknown_member(member));
+/// Somebody to talk to.
+Outcome<const member::Member*> Network::other_member(std::string_view text) const {
+  const member::Member* target = find_member(text);
+  if (target == nullptr) return std::unexpected(unknown_member(text));
   if (!up_) {
     return std::unexpected(
         CommandError{Failure::Down, name_ + " is down", "`ipop up " + name_ + "` first"});
   }
   if (target->identity == identity_->public_key()) {
     return std::unexpected(CommandError{Failure::UnknownMember,
-                                        std::string(member) + " is this computer itself",
-                                        "ping another member; `ipop status` lists them"});
+                                        std::string(text) + " is this computer itself",
+                                        "name another member; `ipop status` lists them"});
   }
+  return target;
+}
+
+Outcome<member::Member> Network::ping(const Now& now, CommandId command, std::string_view member,
+                                      const PingOptions& options) {
+  const auto found = other_member(member);
+  if (!found) return std::unexpected(found.error());
+  const member::Member* target = *found;
   Ping ping{command, target->node};
   ping.remaining = std::max<std::uint16_t>(options.count, 1);
   ping.interval = options.interval;
@@ -229,6 +243,7 @@ Outcome<member::Member> Network::ping(const Now& now, CommandId command, std::st
 
 void Network::cancel(const Now& now, CommandId command) {
   std::erase_if(pings_, [&](const Ping& p) { return p.command == command; });
+  std::erase_if(exams_, [&](const Exam& e) { return e.command == command; });
   if (join_ && join_->has_command && join_->command == command) {
     fail_join(now, {Failure::NoAnswer, "given up", "try again with the same invite"});
     pump(now);

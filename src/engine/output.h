@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/time.h"
 #include "dataplane/snapshot.h"
+#include "engine/diagnosis.h"
 #include "nat/igd_question.h"
 #include "wire/frames.h"
 
@@ -18,8 +19,6 @@ namespace ipop::engine {
 
 /// Names one storing; 0 = none.
 using Ticket = std::uint64_t;
-/// Names one command of the driver's, so that its answers find their way back.
-using CommandId = std::uint64_t;
 
 /// A network's files. Everything but Peers is needed to be the same member again.
 enum class FileKind : std::uint8_t {
@@ -135,7 +134,7 @@ struct PingResult {
 /// An answer to a command that takes time; `last` ends it.
 struct CommandUpdate {
   CommandId command;
-  std::variant<JoinCalling, JoinFound, Joined, PingResult, CommandError> update;
+  std::variant<JoinCalling, JoinFound, Joined, PingResult, Diagnosed, CommandError> update;
   bool last = false;
 };
 

@@ -9,6 +9,7 @@
 #include "engine/link.h"
 #include "engine/statement_outbox.h"
 #include "nat/port_search.h"
+#include "nat/trial.h"
 #include "wire/frames.h"
 
 namespace ipop::engine {
@@ -58,6 +59,11 @@ struct Peer {
   std::optional<nat::PortSearch> search;  ///< for its port, once it has told
   std::optional<wire::Ports> search_for;  ///< what to look for at search_at, when others are done
   Instant search_at = Instant::max();
+  std::optional<nat::Trial> trial;  ///< of all ways to it (network_doctor.cc)
+  Instant trial_at = Instant::max();
+  std::optional<std::uint32_t> trial_request;  ///< the peer's, of which it is
+  TokenBucket trial_budget;                    ///< for the peer's asking for one
+  TokenBucket diagnosis_budget;                ///< for answers
   bool doomed = false;               ///< to be removed when the present event is dealt with
   std::vector<Endpoint> candidates;  ///< the peer's own, as it named them
   TokenBucket urgent_budget;         ///< for what is evaluated at once

@@ -170,6 +170,7 @@ OuterAddresses::Report OuterAddresses::report(Instant now) const {
     const auto family = seen(now, v6);
     out.seen.insert(out.seen.end(), family.begin(), family.end());
   }
+  out.port_mapping = options_.port_mapping;
   out.gateways = gateway_states();
   for (const Asked& asked : asked_) out.stun.push_back(asked.answer);
   return out;

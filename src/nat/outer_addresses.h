@@ -99,6 +99,7 @@ class OuterAddresses {
     Classifier::Conclusion v4;
     Classifier::Conclusion v6;
     std::vector<Endpoint> seen;  ///< what was new last comes first
+    bool port_mapping = true;    ///< gateways are asked
     std::vector<GatewayState> gateways;
     std::vector<StunAnswer> stun;
   };

@@ -38,6 +38,7 @@ void PathSet::handle_received(Instant now, const Way& from) {
   Path& path = find_or_add(from);
   path.last_received = now;
   if (!path.proven) return probe(now, from);
+  if (now < held_until_) return;
   Path* current = find_active();
   if (current == nullptr || current == &path) return;
   elsewhere_at_ = now;
@@ -76,7 +77,7 @@ void PathSet::handle_response(Instant now, const Token& token) {
   const Duration sample = now - it->challenged_at;
   it->rtt = it->rtt ? *it->rtt * 7 / 8 + sample / 8 : sample;
   received_ = std::max(received_, now);
-  const bool roamed = !it->proven && it->way.is_direct();
+  const bool roamed = !it->proven && it->way.is_direct() && held_until_ <= now;
   it->proven = true;
   if (active_ == it->way) {
     handle_traffic(now, sent_, received_);

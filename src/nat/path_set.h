@@ -69,6 +69,9 @@ class PathSet {
   /// Challenges a way that is not proven yet, adding it where needed. Requires: there is a session
   /// to do so.
   void probe(Instant now, const Way& way);
+  /// Both ends try all their ways until then: what comes by another one is no move of the peer's,
+  /// and of two that are equally good the present one stays unless it does not answer.
+  void hold(Instant until) { held_until_ = until; }
   /// The way is no more (a relay closed it).
   void remove(Instant now, const Way& way);
   /// An authenticated packet came from `from`, which is not where the active path leads.
@@ -123,6 +126,7 @@ class PathSet {
   Instant sent_ = Instant::min();
   Instant received_ = Instant::min();
   Instant elsewhere_at_ = Instant::min();  ///< last packet on a proven path that is not the active
+  Instant held_until_ = Instant::min();
   Instant probe_at_ = Instant::max();
   Instant sought_at_ = Instant::min();  ///< last round of challenges to direct addresses
   Duration seek_pause_ = kUpgradePauseMin;

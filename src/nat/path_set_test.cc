@@ -71,6 +71,45 @@ TEST(PathSet, DataMovesOnlyAfterAChallengeIsAnswered) {
   EXPECT_EQ(b.paths.rtt(), 40ms);
 }
 
+TEST(PathSet, WhileAllWaysAreTriedTheOneInUseStays) {
+  Bench b(PathSet::Role::Follows);
+  b.paths.handle_proven(b.now, endpoint(1));
+  b.paths.hold(b.now + 4s);
+  b.paths.handle_received(b.now, endpoint(2));
+  b.drain();
+  b.paths.handle_response(b.now + 10ms, b.challenges.at(0).token);
+  b.paths.handle_received(b.now + 20ms, endpoint(2));
+  b.drain();
+  EXPECT_EQ(b.paths.active(), endpoint(1));
+  EXPECT_EQ(b.challenges.size(), 1U) << "the path in use is under no suspicion";
+  // It is warm: when the one in use does not answer, it takes over all the same.
+  b.paths.suspect_active(b.now + 30ms);
+  b.drain();
+  b.run_for(1s);
+  EXPECT_EQ(b.paths.active(), endpoint(2));
+}
+
+TEST(PathSet, WhileAllWaysAreTriedABetterKindIsTaken) {
+  Bench b(PathSet::Role::Follows);
+  b.paths.handle_proven(b.now, relay(1));
+  b.paths.hold(b.now + 4s);
+  b.paths.handle_proven(b.now, relay(2));
+  b.paths.handle_received(b.now, relay(2));
+  b.drain();
+  EXPECT_EQ(b.paths.active(), relay(1)) << "it follows after the trial";
+  b.paths.handle_received(b.now, endpoint(2));
+  b.drain();
+  b.paths.handle_response(b.now + 10ms, b.challenges.at(0).token);
+  b.drain();
+  EXPECT_EQ(b.paths.active(), endpoint(2));
+  b.now += 5s;
+  b.paths.handle_received(b.now, endpoint(3));
+  b.drain();
+  b.paths.handle_response(b.now + 10ms, b.challenges.back().token);
+  b.drain();
+  EXPECT_EQ(b.paths.active(), endpoint(3)) << "a move after the trial is one";
+}
+
 TEST(PathSet, AnUnansweredCandidateIsGivenUp) {
   Bench b;
   b.paths.handle_proven(b.now, endpoint(1));

@@ -5,7 +5,8 @@
 namespace ipop::wire {
 
 /// First byte of a control frame. 0x10 between them is a relayed datagram, which is no control
-/// frame and is refused by parse_frame(); 0x19 up to 0x1C are the relays' (wire/relay_frames.h).
+/// frame and is refused by parse_frame(); 0x19 up to 0x1C are the relays' (wire/relay_frames.h),
+/// 0x20 and 0x21 the diagnosis' (wire/diagnosis.h).
 enum class FrameType : std::uint8_t {
   Ping = 0x01,
   Pong = 0x02,

@@ -249,7 +249,7 @@ class BodyWriter {
  public:
   explicit BodyWriter(ByteVector& out) : out_(&out), writer_(out) {}
 
-  /// The ring's and the relays' frames are written beside their layouts.
+  /// The ring's, the relays' and the diagnosis' frames are written beside their layouts.
   template <class Other>
     requires requires(const Other& f, ByteVector& o) { write_ring_frame(f, o); }
   void operator()(const Other& f) {
@@ -260,6 +260,8 @@ class BodyWriter {
   void operator()(const Other& f) {
     write_relay_frame(f, *out_);
   }
+  void operator()(const Diagnose& f) { write_diagnosis_frame(f, *out_); }
+  void operator()(const Diagnosis& f) { write_diagnosis_frame(f, *out_); }
 
   void operator()(const Ping& f) { ping(FrameType::Ping, f); }
   void operator()(const Pong& f) { ping(FrameType::Pong, f); }
@@ -388,6 +390,7 @@ Result<Frame> parse_frame(Bytes plaintext) {
   if (!reader.ok()) return fail(Errc::Truncated, "empty frame");
   if (plaintext.size() > kMessageSizeMax) return fail(Errc::BadValue, "frame length");
   if (is_relay_frame(type)) return widened(parse_relay_frame(plaintext));
+  if (is_diagnosis_frame(type)) return widened(parse_diagnosis_frame(plaintext));
   switch (static_cast<FrameType>(type)) {
     case FrameType::Ping:
       return parse_ping<Ping>(reader);

@@ -7,6 +7,7 @@
 #include "base/address.h"
 #include "base/error.h"
 #include "base/id.h"
+#include "wire/diagnosis.h"
 #include "wire/frame_type.h"
 #include "wire/ids.h"
 #include "wire/relay_frames.h"
@@ -162,11 +163,11 @@ struct MtuResponse {
   std::array<std::byte, 8> token{};
 };
 
-using Frame =
-    std::variant<Ping, Pong, Proof, SecretFrame, StatementFrame, Recon, ReconRanges, Observed,
-                 Peers, Bye, PathChallenge, PathResponse, Part, Neighbours, LinkRequest, LinkAnswer,
-                 Unlink, Forward, ForwardAck, ForwardReply, Gone, ProbeRequest, ProbeResult, Merge,
-                 Ports, RelayOpen, RelayOk, RelayNo, RelayClose, MtuProbe, MtuResponse>;
+using Frame = std::variant<Ping, Pong, Proof, SecretFrame, StatementFrame, Recon, ReconRanges,
+                           Observed, Peers, Bye, PathChallenge, PathResponse, Part, Neighbours,
+                           LinkRequest, LinkAnswer, Unlink, Forward, ForwardAck, ForwardReply, Gone,
+                           ProbeRequest, ProbeResult, Merge, Ports, RelayOpen, RelayOk, RelayNo,
+                           RelayClose, MtuProbe, MtuResponse, Diagnose, Diagnosis>;
 
 /// Views in the frame borrow from `plaintext`. Errors: Truncated, BadValue.
 Result<Frame> parse_frame(Bytes plaintext);
