@@ -6,6 +6,7 @@
 
 #include "dataplane/worker.h"
 #include "os/clock.h"
+#include "os/random.h"
 #include "os/sleeper.h"
 
 namespace ipop::daemon {
@@ -64,7 +65,8 @@ void PacketThread::run() {
                        .snapshots = shared_.snapshots,
                        .events = &events_,
                        .drops = &drops_,
-                       .udp = &udp_});
+                       .udp = &udp_,
+                       .flow_seed = os::KernelRng().next_u64()});
   std::vector<Attach> tuns;
   os::Sleeper sleeper;
   const auto detach = [&](NetworkSlot slot) {

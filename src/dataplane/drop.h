@@ -23,7 +23,7 @@ enum class Drop : std::uint8_t {
   NoRoute,              ///< from TUN: destination is no member
   ForeignSource,        ///< from TUN: source is not our overlay address
   TooBig,          ///< from TUN: above the path's MTU; answered with packet-too-big where allowed
-  Congested,       ///< from TUN: more than we can seal, so that it waited too long
+  Congested,       ///< from TUN: one of more than we can seal, to slow its sender down
   UnknownLabel,    ///< relayed: nobody has that label, or it belongs to another session
   NestedRelay,     ///< relayed inside of relayed
   RelayNoLeg,      ///< relayed: the other leg is not direct and proven now

@@ -53,11 +53,13 @@ class Worker {
     EventQueue* events = nullptr;
     DropCounters* drops = nullptr;
     Udp* udp = nullptr;
+    std::uint64_t flow_seed = 0;  ///< of its SendQueue
   };
 
   explicit Worker(const Options& options)
       : options_(options),
         packets_(std::make_unique_for_overwrite<Packet[]>(kUdpBatch)),
+        queue_(options.flow_seed),
         run_(std::make_unique_for_overwrite<Packet>()),
         forwarded_(std::make_unique_for_overwrite<Packet[]>(kTunBatch)) {
     check(options.handover->workers() <= kWorkersMax &&
@@ -81,7 +83,8 @@ class Worker {
     }
   }
 
-  /// What the devices have, and one batch in each direction.
+  /// Reads what the interfaces have, as far as the send queue takes it, and one batch from the
+  /// socket; sends one batch in each direction.
   WorkDone run_once(Instant now) {
     done_ = {};
     const Snapshot& snapshot = *options_.snapshots->enter(options_.index);
@@ -148,30 +151,36 @@ class Worker {
       SendQueue::Waiting* next = queue_.take(now);
       if (next == nullptr) break;
       bytes += next->packet.size();
-      handle_read(snapshot, now, *next);
+      const bool was_large = handle_read(snapshot, now, *next);
       if (outgoing_count_ != 0) continue;  // which borrows what was taken
       queue_.release();
-      read_tuns(now);  // that was a large one: what came meanwhile may go before the next
+      if (was_large) read_tuns(now);  // what came meanwhile may go before the next
     }
     flush_outgoing();
     queue_.release();
+    drop(Drop::Congested, queue_.take_lost());
     done_.waiting = !queue_.is_empty();
   }
 
+  /// All that there is room for. Each network is the first to be read when another one took the
+  /// last of the room.
   void read_tuns(Instant now) {
     for (std::size_t i = 0; i < tun_count_; ++i) {
-      const AttachedTun& from = tuns_[i];
-      for (std::size_t n = 0; n < kTunBatch && !queue_.is_full(); ++n) {
-        Offload left;
+      const AttachedTun& from = tuns_[(first_tun_ + i) % tun_count_];
+      for (Offload left;;) {
+        if (queue_.is_full()) {
+          first_tun_ = (first_tun_ + i + 1) % tun_count_;
+          return;
+        }
         if (from.tun->read(std::span(&queue_.room(), 1), std::span(&left, 1)) == 0) break;
         queue_.push(now, from.network, left);
         ++done_.packets;
       }
     }
-    drop(Drop::Congested, queue_.take_lost());
   }
 
-  void handle_read(const Snapshot& snapshot, Instant now, SendQueue::Waiting& read) {
+  /// True: it stood for many, which are sent.
+  bool handle_read(const Snapshot& snapshot, Instant now, SendQueue::Waiting& read) {
     Packet& packet = read.packet;
     const OutboundVerdict verdict =
         outbound(snapshot, read.network, sender(), now, read.left, packet);
@@ -180,8 +189,10 @@ class Worker {
           .bytes = packet.data(), .to = send->to, .ecn = static_cast<std::uint8_t>(send->ecn)};
       report_sent(send->reports);
     } else if (const auto* many = std::get_if<SendSegments>(&verdict)) {
+      if (read.lose_first) drop(Drop::Congested);
       send_segments(*many, read.lose_first ? 1 : 0);
       report_sent(many->reports);
+      return true;
     } else if (const auto* waits = std::get_if<NeedsSession>(&verdict)) {
       hand_to_control(*waits, packet);
     } else if (const auto* answer = std::get_if<AnswerToTun>(&verdict)) {
@@ -191,6 +202,7 @@ class Worker {
     } else {
       drop(std::get_if<Dropped>(&verdict)->reason);
     }
+    return false;
   }
 
   void report_sent(const SendReports& sent) {
@@ -401,6 +413,7 @@ class Worker {
   Options options_;
   std::array<AttachedTun, kTunsMax> tuns_{};
   std::size_t tun_count_ = 0;
+  std::size_t first_tun_ = 0;  ///< to be read next, modulo their number
   std::unique_ptr<Packet[]> packets_;
   SendQueue queue_;
   std::unique_ptr<Packet> run_;          ///< segments, sealed or on their way to control

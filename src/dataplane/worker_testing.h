@@ -26,9 +26,11 @@ struct FakeTun {
   std::vector<Written> writes;
   TunOffloads takes{};
   bool refuses = false;
+  std::size_t reads = 0;
 
   TunOffloads offloads() const { return takes; }
   std::size_t read(std::span<Packet> packets, std::span<Offload> left) {
+    ++reads;
     std::size_t n = 0;
     for (; n < packets.size() && !to_read.empty(); ++n) {
       copy_bytes(packets[n].read_area(), to_read.front().bytes);
