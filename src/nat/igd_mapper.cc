@@ -193,9 +193,20 @@ void IgdMapper::rest(Instant now, Leg& leg, Duration time) {
 }
 
 void IgdMapper::give_up(Instant now, Leg& leg) {
-  if (!leg.mapping) unmap(leg);  // it may have been done all the same
-  const Duration left = leg.mapping ? leg.mapping->expires - now : Duration(0);
-  rest(now, leg, leg.mapping ? std::max(kRenewGapMin, left / 2) : kRetrySilent);
+  if (!leg.mapping) {
+    unmap(leg);  // it may have been done all the same
+    return rest(now, leg, kRetrySilent);
+  }
+  // One that restarts says nothing for a while, and by then forwards nothing.
+  const Duration half = (leg.mapping->expires - now) / 2;
+  rest(now, leg, std::clamp(half, kRenewGapMin, next_pause(leg)));
+}
+
+/// Doubles with each attempt in vain.
+Duration IgdMapper::next_pause(Leg& leg) {
+  const Duration pause = kRetryMin * (1 << std::min(leg.failures, 6));
+  ++leg.failures;
+  return std::min(pause, kRetryMax);
 }
 
 void IgdMapper::consume(Instant now, Leg& leg, const IgdAnswer::Address& answer) {
@@ -257,6 +268,7 @@ void IgdMapper::consume(Instant now, Leg& leg, const IgdAnswer::Silent&) { give_
 
 void IgdMapper::consume_mapped(Instant now, Leg& leg, IgdLease lease) {
   leg.mapping = Mapping{leg.wanted, now + lease};
+  leg.failures = 0;
   // At a random time between 1/2 and 5/8, so that hosts do not renew together.
   const Duration half = Duration(lease) / 2;
   rest(now, leg, half + Duration(rng_->below(static_cast<std::uint64_t>((half / 4).count()))));
@@ -264,7 +276,7 @@ void IgdMapper::consume_mapped(Instant now, Leg& leg, IgdLease lease) {
 
 void IgdMapper::try_another_port(Instant now, Leg& leg) {
   if (leg.mapping && leg.mapping->external.port == leg.wanted.port) leg.mapping.reset();
-  if (++leg.ports_tried >= kPortsMax) return rest(now, leg, kRetryMax);
+  if (++leg.ports_tried >= kPortsMax) return rest(now, leg, next_pause(leg));
   leg.wanted.port =
       static_cast<std::uint16_t>(kRandomPortMin + rng_->below(0x10000U - kRandomPortMin));
   begin(now, leg, Step::Mapping);

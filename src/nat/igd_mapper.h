@@ -93,6 +93,7 @@ class IgdMapper {
     Instant attempted{};
     bool for_ever = false;  ///< it takes no other leases
     int ports_tried = 0;
+    int failures = 0;   ///< attempts in vain since the last mapping
     Endpoint wanted{};  ///< what is being mapped
     std::optional<Mapping> mapping;
   };
@@ -104,6 +105,7 @@ class IgdMapper {
   void unmap(Leg& leg);
   void rest(Instant now, Leg& leg, Duration time);
   void give_up(Instant now, Leg& leg);
+  static Duration next_pause(Leg& leg);
   void consume(Instant now, Leg& leg, const IgdAnswer::Address& answer);
   void consume(Instant now, Leg& leg, const IgdAnswer::Done& answer);
   void consume(Instant now, Leg& leg, const IgdAnswer::Entry& answer);

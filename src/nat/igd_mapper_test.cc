@@ -146,7 +146,7 @@ TEST(IgdMapper, PortsAreTriedSoOftenAndNoMore) {
   EXPECT_EQ(b.router.all<IgdQuestion::Map>().size(), std::size_t{IgdMapper::kPortsMax});
   EXPECT_TRUE(b.mapper.mapped().empty());
   b.run_for(6h);
-  EXPECT_LE(b.router.all<IgdQuestion::Map>().size(), std::size_t{IgdMapper::kPortsMax} * 13);
+  EXPECT_LE(b.router.all<IgdQuestion::Map>().size(), std::size_t{IgdMapper::kPortsMax} * 20);
 }
 
 TEST(IgdMapper, AConflictWithWhatWeLeftBehindIsNone) {
@@ -265,6 +265,20 @@ TEST(IgdMapper, ARouterThatFallsSilentKeepsTheMappingUntilItsLeaseEnds) {
   b.run_for(2min);
   EXPECT_TRUE(b.mapper.mapped().empty());
   EXPECT_LE(b.router.count_asked(), 25U);
+}
+
+TEST(IgdMapper, ARouterThatRestartsSlowlyIsAskedAgainSoon) {
+  Bench b;
+  b.start();
+  b.run_for(1min);
+  b.router.table.clear();
+  b.router.silent = true;
+  b.mapper.suspect(b.now);
+  b.settle();
+  b.run_for(20s);
+  b.router.silent = false;
+  b.run_for(40s);
+  EXPECT_EQ(b.router.table.size(), 1U);
 }
 
 TEST(IgdMapper, NoAnswerThatDoesNotFitMapsAnything) {

@@ -107,7 +107,7 @@ class Upnp(test_nat.NatTest):
         router.reboot()
         self.assertEqual(router.forwarded(), [])
         self.first_answer(bob, carol)
-        eventually("the port is forwarded again", lambda: len(router.forwarded()) == 1, 60)
+        eventually("the port is forwarded again", lambda: len(router.forwarded()) == 1, 120)
         self.settles(bob, carol, DIRECT)
 
 
