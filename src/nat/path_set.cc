@@ -142,7 +142,7 @@ void PathSet::handle_timeout(Instant now) {
 /// What might be better, or a second relay, and is not proven gets one challenge each. Also the
 /// peer's side does it, which is what opens a NAT; what hears a challenge answers with its own.
 void PathSet::seek_better(Instant now) {
-  if (!active_ || active_->is_direct() || now < sought_at_ + seek_pause_) return;
+  if (!active_ || active_->is_direct() || now < next_seek()) return;
   sought_at_ = now;
   // Up to a fifth more, so that many links do not do it in step.
   const auto spread = static_cast<std::uint64_t>(seek_pause_.count() / 5);
@@ -153,6 +153,11 @@ void PathSet::seek_better(Instant now) {
     p.misses = kMissesMax - 1;
     challenge(now, p);
   }
+}
+
+Instant PathSet::next_seek() const {
+  const bool is_in_use = sent_ > sought_at_;
+  return sought_at_ + (is_in_use ? std::min(seek_pause_, kUpgradePauseInUse) : seek_pause_);
 }
 
 bool PathSet::hears_elsewhere(Instant now) const {
@@ -169,7 +174,7 @@ PathSet::Output PathSet::poll_output() {
   for (const Path& p : paths_) {
     if (p.token) at = std::min(at, p.challenged_at + kChallengeTimeout);
   }
-  if (active_ && !active_->is_direct()) at = std::min(at, sought_at_ + seek_pause_);
+  if (active_ && !active_->is_direct()) at = std::min(at, next_seek());
   return WaitUntil{at};
 }
 

@@ -23,7 +23,8 @@ namespace ipop::nat {
 /// and that before a routed one: a better kind takes over as soon as it is proven, a worse one when
 /// the better is lost. While nothing better than a relay is there, the direct addresses that are
 /// known, and relays that are not proven, are challenged again and again, from every second on to
-/// every half minute. No I/O, no clock; drain poll_output() after each handle_*().
+/// every half minute, or every ten seconds while it is in use. No I/O, no clock; drain
+/// poll_output() after each handle_*().
 class PathSet {
  public:
   using Token = std::array<std::byte, 8>;
@@ -36,6 +37,8 @@ class PathSet {
   /// Between two rounds of challenges to direct addresses, while none of them works.
   static constexpr Duration kUpgradePauseMin = std::chrono::seconds(1);
   static constexpr Duration kUpgradePauseMax = std::chrono::seconds(30);
+  /// The most where data went out since the last round.
+  static constexpr Duration kUpgradePauseInUse = std::chrono::seconds(10);
 
   /// PATH_CHALLENGE on this way, at most one outstanding per path.
   struct SendChallenge {
@@ -117,6 +120,7 @@ class PathSet {
   void activate(Instant now, const Way& way);
   void lose(Instant now, Path& path);
   void seek_better(Instant now);
+  Instant next_seek() const;
   bool hears_elsewhere(Instant now) const;
 
   Rng* rng_;

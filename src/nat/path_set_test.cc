@@ -241,6 +241,27 @@ TEST(PathSet, WhileARelayCarriesDirectAddressesAreTriedLessAndLessOften) {
   EXPECT_EQ(b.challenges.size(), before) << "with a direct path there is nothing to look for";
 }
 
+// Who uses a relay gets the direct path soon after it is there again.
+TEST(PathSet, ARelayInUseIsLeftSoonerThanAnIdleOne) {
+  Bench b;
+  b.paths.add_hint(endpoint(1));
+  b.paths.handle_proven(b.now, relay(1));
+  b.drain();
+  const auto none_direct = [](const Way& way) { return way.is_relay(); };
+  const auto tries = [&b] {
+    return std::ranges::count_if(b.challenges, [](const auto& c) { return c.to.is_direct(); });
+  };
+  run_answering(b, 10min, none_direct);
+  const auto idle = tries();
+  for (int second = 0; second < 60; ++second) {
+    b.paths.handle_traffic(b.now, b.now, b.now);
+    b.drain();
+    run_answering(b, 1s, none_direct);
+  }
+  EXPECT_GE(tries(), idle + 5);
+  EXPECT_LE(tries(), idle + 8) << "and no more often than that";
+}
+
 TEST(PathSet, ARelayThatClosesHandsOverToTheWarmOne) {
   Bench b;
   b.paths.handle_proven(b.now, relay(1));
