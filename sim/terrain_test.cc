@@ -35,9 +35,7 @@ TEST(Terrain, BlocksTheShareOfPairsThatIsAskedFor) {
   for (std::size_t a = 0; a < 300; ++a) {
     for (std::size_t b = a + 1; b < 300; ++b) {
       EXPECT_EQ(terrain.is_blocked(a, b), terrain.is_blocked(b, a));
-      if (a < 10) {
-        EXPECT_FALSE(terrain.is_blocked(a, b));
-      }
+      if (a < 10) { EXPECT_FALSE(terrain.is_blocked(a, b)); }
       blocked += terrain.is_blocked(a, b) ? 1U : 0U;
     }
   }
