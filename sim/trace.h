@@ -20,7 +20,7 @@ class Trace {
     }
     mix(word);
   }
-  std::uint64_t value() const { return value_; }
+  std::uint64_t hash() const { return value_; }
 
  private:
   std::uint64_t value_ = 0xcbf29ce484222325ULL;

@@ -94,7 +94,7 @@ class World {
   /// How many datagrams were dropped for their size.
   std::size_t too_big() const { return too_big_; }
   /// Of everything that happened so far (P14).
-  std::uint64_t trace() const { return trace_.value(); }
+  std::uint64_t trace() const { return trace_.hash(); }
   std::uint64_t events() const { return events_; }
   /// Every datagram that passed between nodes, for adversaries that replay.
   std::vector<ByteVector>* tap = nullptr;

@@ -142,9 +142,9 @@ std::string course(const std::string& title, const std::vector<Report::Moment>& 
     std::string_view colour;
     std::string_view dashes;
     std::size_t Report::Moment::* value;
-  } lines[] = {{"that are on", kGrey, "", &Report::Moment::live},
-               {"... and linked with all of their nearest", kBlue, "", &Report::Moment::right},
-               {"... and aware of everybody", kOrange, "5 4", &Report::Moment::aware}};
+  } lines[] = {{"on", kGrey, "", &Report::Moment::live},
+               {"... linked with all nearest", kBlue, "", &Report::Moment::right},
+               {"... aware of everybody", kOrange, "5 4", &Report::Moment::aware}};
   double x = kLeft;
   for (const auto& line : lines) {
     std::string points;

@@ -56,11 +56,24 @@ void for_each_missing(Stage& stage, Wrong wrong) {
   }
 }
 
-using Faults = std::set<std::pair<std::size_t, std::size_t>>;
+/// Pairs with which something is wrong, and what.
+using Faults = std::map<std::pair<std::size_t, std::size_t>, std::string>;
+
+std::string roles_text(const overlay::Link* link) {
+  if (link == nullptr) return "none";
+  std::string out = link->near == overlay::NearState::Up ? "near" : "";
+  if (link->long_out) out += " long";
+  if (link->long_in) out += " given";
+  return out.empty() ? "no role" : out;
+}
 
 Faults missing_near(Stage& stage) {
   Faults out;
-  for_each_missing(stage, [&](std::size_t at, std::size_t other) { out.emplace(at, other); });
+  for_each_missing(stage, [&](std::size_t at, std::size_t other) {
+    const overlay::Link* there = stage.ring(at).links().find(stage.self(other)->node);
+    const overlay::Link* back = stage.ring(other).links().find(stage.self(at)->node);
+    out.emplace(std::pair(at, other), " (" + roles_text(there) + " / " + roles_text(back) + ")");
+  });
   return out;
 }
 
@@ -77,7 +90,9 @@ Faults not_mutual(Stage& stage) {
       const bool is_up = link.near == overlay::NearState::Up;
       const bool same = back != nullptr && is_up == (back->near == overlay::NearState::Up) &&
                         link.long_out == back->long_in && link.long_in == back->long_out;
-      if (!same) out.emplace(i, other->second);
+      if (same) continue;
+      out.emplace(std::pair(i, other->second),
+                  " (" + roles_text(&link) + " / " + roles_text(back) + ")");
     }
   }
   return out;
@@ -85,8 +100,9 @@ Faults not_mutual(Stage& stage) {
 
 void check_none(Stage& stage, Property property, const std::string& what, const Faults& faults) {
   std::string wrong;
-  for (const auto& [a, b] : faults) {
-    if (wrong.size() < 60) wrong += " " + Stage::name(a) + "-" + Stage::name(b);
+  for (const auto& [pair, why] : faults) {
+    if (wrong.size() > 100) break;
+    wrong += " " + Stage::name(pair.first) + "-" + Stage::name(pair.second) + why;
   }
   stage.report().check(property, wrong.empty() ? "" : what + wrong);
 }
@@ -100,8 +116,8 @@ void check_links(Stage& stage) {
     stage.run(kGrace);
     const Faults still_missing = missing_near(stage);
     const Faults still_uneven = not_mutual(stage);
-    std::erase_if(missing, [&](const auto& f) { return !still_missing.contains(f); });
-    std::erase_if(uneven, [&](const auto& f) { return !still_uneven.contains(f); });
+    std::erase_if(missing, [&](const auto& f) { return !still_missing.contains(f.first); });
+    std::erase_if(uneven, [&](const auto& f) { return !still_uneven.contains(f.first); });
   }
   check_none(stage, Property::NearestAreLinked, "nearest but not linked:", missing);
   check_none(stage, Property::LinksAreMutual, "the ends disagree:", uneven);

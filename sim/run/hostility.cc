@@ -53,18 +53,19 @@ void play_kick(Stage& stage) {
   grow(stage);
   check_reach(stage, {});
   const std::size_t victim = stage.size() - 1;
+  if (!stage.is_live(victim)) return;  // its join failed, and that is told already
   const wire::NodeId kicked = stage.self(victim)->node;
   stage.villains().set(stage.node(victim), Vice::Deaf);
   const bool one_sleeps = stage.size() > 3;
   if (one_sleeps) stage.node(1).crash();
   static_cast<void>(stage.node(0).engine().kick(stage.node(0).now(), {}, Stage::name(victim)));
   stage.node(0).drain();
+  stage.cast_out(victim);
   const Instant issued = stage.world().at();
   Hearing hearing(stage, kicked);
   std::vector<std::size_t> sent;
   while (stage.world().at() - issued < kRevoked) {
     for (const std::size_t i : stage.live()) {
-      if (i == victim) continue;
       if (const auto number = stage.traffic().send(victim, i)) sent.push_back(*number);
       if (const auto number = stage.traffic().send(i, victim)) sent.push_back(*number);
     }
@@ -85,12 +86,10 @@ void play_kick(Stage& stage) {
   }
   stage.report().add("packets before the kick was known", "", static_cast<double>(arrived));
   for (const std::size_t i : stage.live()) {
-    if (i == victim) continue;
     stage.report().check(
         Property::RevokedAreCutOff,
         hearing.has_heard(i) ? "" : Stage::name(i) + " has not heard of the kick after 30 s");
   }
-  stage.cast_out(victim);
   start_all(stage);
   settle(stage, 60s);
   check_rest(stage, {});

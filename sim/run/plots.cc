@@ -27,6 +27,13 @@ Point on_circle(double turn, double radius) {
   return {kCentre.x + radius * std::cos(angle), kCentre.y + radius * std::sin(angle)};
 }
 
+/// A little towards the centre from half way, so that links of neighbours stay at the rim.
+Point bend(Point a, Point b) {
+  constexpr double kRest = 0.8;
+  return {kCentre.x + ((a.x + b.x) / 2 - kCentre.x) * kRest,
+          kCentre.y + ((a.y + b.y) / 2 - kCentre.y) * kRest};
+}
+
 /// What the colours mean, in one row.
 void draw_legend(Drawing& drawing) {
   const struct {
@@ -68,11 +75,13 @@ std::string ring_picture(const Report& report) {
                                    .width = near ? 1.1 : 1.3,
                                    .dashes = line.relayed ? "4 3" : "",
                                    .opacity = near ? 0.9 : 0.65};
-      // Bent towards the centre, the more the longer.
-      drawing.curve(on_circle(from, kRadius), kCentre, on_circle(to, kRadius), stroke);
+      const Point a = on_circle(from, kRadius);
+      const Point b = on_circle(to, kRadius);
+      drawing.curve(a, bend(a, b), b, stroke);
     }
   }
   const double dot = report.places.size() > 120 ? 2.5 : 5;
+  double last_turn = -1;
   for (const Report::Place& place : report.places) {
     const std::string_view fill = !place.live        ? "#dfe3e7"
                                   : place.villain    ? kVillain
@@ -81,7 +90,10 @@ std::string ring_picture(const Report& report) {
     const std::string_view edge = place.live ? kInk : kGrey;
     drawing.disc(on_circle(place.turn, kRadius), dot, fill, {edge, 1.2});
     if (report.places.size() > 60) continue;
-    Point label = on_circle(place.turn, kRadius + 17);
+    // Further out where the one before, in ring order, is close.
+    const bool is_close = place.turn - last_turn < 0.012;
+    last_turn = is_close ? -1 : place.turn;
+    Point label = on_circle(place.turn, kRadius + (is_close ? 34 : 17));
     label.y += 4;
     drawing.text(label, 10.5, Drawing::Anchor::Middle, place.live ? kInk : kGrey, place.name);
   }

@@ -21,7 +21,7 @@ constexpr Scenario kScenarios[] = {
     {"idle", "what a network costs that nobody uses", 10, 2, play_idle},
     {"churn", "crashes, restarts, lost disks, farewells and newcomers for 5 minutes", 12, 3,
      play_churn},
-    {"deaths", "30 % crash at once", 30, 3, play_deaths},
+    {"deaths", "30 % crash at once", 16, 3, play_deaths},
     {"sleep", "a third sleeps for up to 10 minutes, again and again", 12, 3, play_sleep},
     {"partition", "two halves that grow apart, and together again", 14, 4, play_partition},
     {"kick", "a kicked member that obeys nobody, while others sleep", 10, 3, play_kick},

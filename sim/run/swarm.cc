@@ -20,12 +20,17 @@ void draw_weather(Stage& stage) {
   if (heads(rng)) path.duplication = share(rng, 0.05);
   if (heads(rng)) path.corruption = share(rng, 0.01);
   if (heads(rng)) path.jitter = Duration(static_cast<std::int64_t>(rng.below(100'000'000)));
+  stage.report().add("drawn: lost", "%", 100 * path.loss);
+  stage.report().add("drawn: twice", "%", 100 * path.duplication);
+  stage.report().add("drawn: corrupted", "%", 100 * path.corruption);
+  stage.report().add("drawn: jitter", "ms", static_cast<double>(path.jitter.count()) / 1e6);
 }
 
 void draw_reach(Stage& stage) {
   const std::size_t open = std::max<std::size_t>(1, stage.size() / 5);
   switch (stage.rng().below(3)) {
     case 0:
+      stage.report().add("drawn: behind NATs", "", static_cast<double>(stage.size() - open));
       return put_behind_nats(stage, open);
     case 1:
       stage.set_open(open);
