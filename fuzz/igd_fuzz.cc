@@ -22,7 +22,7 @@ void check_place(const os::IgdPlace& place) {
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const std::string_view input = as_text(std::as_bytes(std::span(data, size)));
-  if (const auto place = os::parse_igd_search_answer(input, kGateway)) check_place(*place);
+  if (const auto found = os::parse_igd_search_answer(input, kGateway)) check_place(found->place);
   for (const auto& service : os::parse_igd_description(input, {5000, "/x"}, kGateway)) {
     check_place(service.control);
     const std::string request = os::igd_action_request(service, kGateway, "A", {});
@@ -33,6 +33,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   check(whole && whole->body.size() <= size);
   if (const auto early = os::parse_http_answer(input, false); early && whole->status != 0) {
     check(early->status == whole->status && early->body == whole->body);
+  } else if (!early) {
+    check(os::http_answer_size_min(input) > size);
   }
   const os::IgdValues values(input);
   check(values.text("NewExternalIPAddress").size() < 128);

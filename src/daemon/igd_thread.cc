@@ -93,6 +93,22 @@ void IgdThread::run() {
   }
 }
 
+/// Who asks for an entry to be deleted may have lost it to another since, or never had it.
+os::IgdClient::Answer<void> IgdThread::delete_ours(const IgdQuestion& question,
+                                                   const IgdQuestion::Unmap& unmap) {
+  const os::IgdClient::Router router{question.gateway, question.local};
+  const auto entry = client_.entry(router, unmap.external_port);
+  if (entry) {
+    const bool to_us = entry->client == question.local || entry->client == unmap.client;
+    if (!to_us || entry->port != question.port) return {};
+  } else if (entry.error().code == os::IgdClient::kNoSuchEntry) {
+    return {};
+  } else if (!unmap.confirmed) {
+    return std::unexpected(entry.error());
+  }
+  return client_.unmap(router, unmap.external_port);
+}
+
 IgdAnswer IgdThread::carry_out(const IgdQuestion& question) {
   const os::IgdClient::Router router{question.gateway, question.local};
   IgdAnswer out{question.id, IgdAnswer::Silent{}};
@@ -118,7 +134,7 @@ IgdAnswer IgdThread::carry_out(const IgdQuestion& question) {
                    }
                  },
                  [&](const IgdQuestion::Unmap& unmap) {
-                   out.what = to_answer(client_.unmap(router, unmap.external_port));
+                   out.what = to_answer(delete_ours(question, unmap));
                  },
              },
              question.what);

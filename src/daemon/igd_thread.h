@@ -42,6 +42,8 @@ class IgdThread {
  private:
   void run();
   nat::IgdAnswer carry_out(const nat::IgdQuestion& question);
+  os::IgdClient::Answer<void> delete_ours(const nat::IgdQuestion& question,
+                                          const nat::IgdQuestion::Unmap& unmap);
 
   os::Wakeup answers_ready_;
   os::Wakeup interrupt_;  ///< notified with the lock held: it is about the question then asked

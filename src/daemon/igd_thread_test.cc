@@ -46,6 +46,43 @@ TEST(IgdThread, AnswersInTheirOrder) {
   EXPECT_FALSE(os::is_readable(f.thread->fd()));
 }
 
+TEST(IgdThread, DeletesWhatIsOursAlone) {
+  struct Case {
+    std::string entry;
+    IgdQuestion::Unmap unmap;
+    bool deleted;
+  };
+  const auto entry = [](const std::string& client, int port) {
+    return os::http_ok("<a><NewInternalPort>" + std::to_string(port) +
+                       "</NewInternalPort><NewInternalClient>" + client +
+                       "</NewInternalClient><NewEnabled>1</NewEnabled></a>");
+  };
+  const Ipv4 before = *Ipv4::parse("127.0.0.8");
+  const std::vector<Case> cases{
+      {entry("127.0.0.2", 40000), {50000, os::kTestLocal, false}, true},
+      {entry("127.0.0.8", 40000), {50000, before, false}, true},
+      {entry("127.0.0.8", 40000), {50000, os::kTestLocal, true}, false},
+      {entry("127.0.0.2", 40001), {50000, os::kTestLocal, true}, false},
+      {os::soap_fault(714), {50000, os::kTestLocal, true}, false},
+      {os::soap_fault(401), {50000, os::kTestLocal, true}, true},
+      {os::soap_fault(401), {50000, os::kTestLocal, false}, false},
+      {"garbage", {50000, os::kTestLocal, true}, true},
+      {"garbage", {50000, os::kTestLocal, false}, false},
+  };
+  for (const Case& c : cases) {
+    Fixture f;
+    os::TestIgd router([&](const std::string& request) {
+      const bool asks = request.find("#GetSpecificPortMappingEntry") != std::string::npos;
+      return asks ? c.entry : os::forward_all(request);
+    });
+    f.thread->ask(question(1, IgdQuestion::Address{}));
+    f.thread->ask(question(2, c.unmap));
+    f.wait_for(2);
+    const bool deleted = router.requests().back().find("#DeletePortMapping") != std::string::npos;
+    EXPECT_EQ(deleted, c.deleted) << c.entry;
+  }
+}
+
 TEST(IgdThread, WhatFindsNoPlaceIsAnsweredAtOnce) {
   Fixture f;
   os::TestIgd router([](const std::string&) { return std::string(); });

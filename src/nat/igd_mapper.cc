@@ -1,6 +1,7 @@
 #include "nat/igd_mapper.h"
 
 #include <algorithm>
+#include <string>
 #include <utility>
 
 #include "base/check.h"
@@ -19,7 +20,17 @@ constexpr std::uint16_t kOnlyForEver = 725;
 constexpr std::uint16_t kConflictWithOther = 729;
 
 /// External ports that are tried after ours; below are those of services.
-constexpr std::uint16_t kRandomPortMin = 1024;
+constexpr std::uint32_t kOtherPortMin = 1024;
+
+/// The same after every start, and another one on every host. FNV-1a; nobody gains by a collision.
+std::uint16_t other_port(Ipv4 local, std::uint16_t port, int attempt) {
+  std::uint64_t hash = 0xcbf29ce484222325;
+  const std::string text = Endpoint{local, port}.to_string() + "/" + std::to_string(attempt);
+  for (const std::byte b : as_bytes(text)) {
+    hash = (hash ^ std::to_integer<std::uint64_t>(b)) * 0x100000001b3;
+  }
+  return static_cast<std::uint16_t>(kOtherPortMin + (hash >> 32U) % (0x10000U - kOtherPortMin));
+}
 
 bool is_usable(const Endpoint& external, const IpAddress& local) {
   const IpAddress& address = external.address;
@@ -63,10 +74,11 @@ void IgdMapper::want(Instant now, const IpAddress& gateway) {
   if (leg != nullptr && leg->step == Step::Unwanted) attempt(now, *leg);
 }
 
-void IgdMapper::unwant(const IpAddress& gateway) {
+void IgdMapper::unwant(const IpAddress& gateway, const Endpoint& external) {
   Leg* leg = find(gateway);
   if (leg == nullptr || leg->step == Step::Unwanted) return;
-  unmap(*leg);
+  if (leg->row && leg->row->port != external.port) ask_unmap(*leg);
+  forget(*leg);
   leg->step = Step::Unwanted;
   leg->next = Instant::max();
 }
@@ -97,7 +109,10 @@ void IgdMapper::suspect(Instant now) {
 
 void IgdMapper::handle_timeout(Instant now) {
   for (Leg& leg : legs_) {
-    if (leg.mapping && leg.mapping->expires <= now) leg.mapping.reset();
+    if (leg.mapping && leg.mapping->expires <= now) {
+      leg.mapping.reset();
+      if (!leg.for_ever) leg.row->confirmed = false;  // others may have the port now
+    }
     if (now < leg.next) continue;
     if (leg.step == Step::Resting) {
       attempt(now, leg);
@@ -164,6 +179,7 @@ void IgdMapper::begin(Instant now, Leg& leg, Step step) {
     case Step::Address:
       return ask(leg, IgdQuestion::Address{});
     case Step::Mapping:
+      if (!leg.row || leg.row->port != port) leg.row = Row{port, leg.gateway.local.v4(), false};
       return ask(leg, IgdQuestion::Map{port, leg.for_ever ? IgdLease(0) : kLease});
     case Step::Checking:
     case Step::Conflict:
@@ -174,17 +190,23 @@ void IgdMapper::begin(Instant now, Leg& leg, Step step) {
 void IgdMapper::attempt(Instant now, Leg& leg) {
   leg.attempted = now;
   leg.ports_tried = 0;
+  leg.mapped_again = false;
   begin(now, leg, Step::Address);
 }
 
-/// What was mapped, and what may be by the question that is on its way.
+/// What was mapped, or may be by a question that is on its way or whose answer was lost.
+void IgdMapper::ask_unmap(Leg& leg) {
+  if (leg.row) ask(leg, IgdQuestion::Unmap{leg.row->port, leg.row->client, leg.row->confirmed});
+}
+
 void IgdMapper::unmap(Leg& leg) {
-  const bool half = leg.step == Step::Mapping || leg.step == Step::Checking;
-  if (half && (!leg.mapping || leg.mapping->external.port != leg.wanted.port)) {
-    ask(leg, IgdQuestion::Unmap{leg.wanted.port});
-  }
-  if (leg.mapping) ask(leg, IgdQuestion::Unmap{leg.mapping->external.port});
+  ask_unmap(leg);
+  forget(leg);
+}
+
+void IgdMapper::forget(Leg& leg) {
   leg.mapping.reset();
+  leg.row.reset();
 }
 
 void IgdMapper::rest(Instant now, Leg& leg, Duration time) {
@@ -194,7 +216,10 @@ void IgdMapper::rest(Instant now, Leg& leg, Duration time) {
 
 void IgdMapper::give_up(Instant now, Leg& leg) {
   if (!leg.mapping) {
-    unmap(leg);  // it may have been done all the same
+    if (leg.row && leg.step > Step::Address) {
+      ask_unmap(leg);  // it may have been done all the same; and this may get lost, too
+      leg.row->confirmed = false;
+    }
     return rest(now, leg, kRetrySilent);
   }
   // One that restarts says nothing for a while, and by then forwards nothing.
@@ -211,14 +236,19 @@ Duration IgdMapper::next_pause(Leg& leg) {
 
 void IgdMapper::consume(Instant now, Leg& leg, const IgdAnswer::Address& answer) {
   if (leg.step != Step::Address) return give_up(now, leg);
-  leg.wanted = {answer.external, leg.mapping ? leg.mapping->external.port : port_};
-  if (is_usable(leg.wanted, leg.gateway.local)) return begin(now, leg, Step::Mapping);
+  leg.wanted = {answer.external, leg.row ? leg.row->port : port_};
+  if (is_usable(leg.wanted, leg.gateway.local)) {
+    // What the old address forwards is nobody's business any more, whatever comes of the next step.
+    if (leg.mapping) leg.mapping->external = leg.wanted;
+    return begin(now, leg, Step::Mapping);
+  }
   unmap(leg);
   rest(now, leg, answer.external == Ipv4{} ? kRetryMin : kRetrySilent);
 }
 
 void IgdMapper::consume(Instant now, Leg& leg, const IgdAnswer::Done&) {
   if (leg.step != Step::Mapping) return give_up(now, leg);
+  leg.row->confirmed = true;
   begin(now, leg, Step::Checking);
 }
 
@@ -226,8 +256,15 @@ void IgdMapper::consume(Instant now, Leg& leg, const IgdAnswer::Entry& answer) {
   if (leg.step != Step::Checking && leg.step != Step::Conflict) return give_up(now, leg);
   const bool ours = IpAddress(answer.client) == leg.gateway.local && answer.port == port_;
   if (!ours) return try_another_port(now, leg);
+  leg.row->confirmed = true;
   const IgdLease lease = answer.lease.count() == 0 ? kLease : std::min(answer.lease, kLease);
   if (answer.enabled && lease >= kLeaseMin) return consume_mapped(now, leg, lease);
+  // Some refuse to renew what is there, or say that they did and let it end.
+  if (!std::exchange(leg.mapped_again, true)) {
+    ask_unmap(leg);
+    leg.row->confirmed = false;
+    return begin(now, leg, Step::Mapping);
+  }
   unmap(leg);  // what we do not use we do not keep
   rest(now, leg, kRetryMax);
 }
@@ -243,7 +280,7 @@ void IgdMapper::consume(Instant now, Leg& leg, const IgdAnswer::Refused& answer)
     case Step::Checking:
       // One that does not let itself be asked did what it was told to, for all we know.
       if (answer.code != kNoSuchEntry) return consume_mapped(now, leg, kLease);
-      leg.mapping.reset();
+      forget(leg);
       return rest(now, leg, kRetryMax);
     case Step::Conflict:
       return try_another_port(now, leg);
@@ -260,6 +297,7 @@ void IgdMapper::consume_refusal(Instant now, Leg& leg, std::uint16_t code) {
     return begin(now, leg, Step::Conflict);
   }
   leg.for_ever = false;
+  if (!leg.row->confirmed) leg.row.reset();
   if (leg.mapping) return give_up(now, leg);
   rest(now, leg, kRetryMax);
 }
@@ -275,10 +313,9 @@ void IgdMapper::consume_mapped(Instant now, Leg& leg, IgdLease lease) {
 }
 
 void IgdMapper::try_another_port(Instant now, Leg& leg) {
-  if (leg.mapping && leg.mapping->external.port == leg.wanted.port) leg.mapping.reset();
+  forget(leg);  // the port is another's
   if (++leg.ports_tried >= kPortsMax) return rest(now, leg, next_pause(leg));
-  leg.wanted.port =
-      static_cast<std::uint16_t>(kRandomPortMin + rng_->below(0x10000U - kRandomPortMin));
+  leg.wanted.port = other_port(leg.gateway.local.v4(), port_, leg.ports_tried);
   begin(now, leg, Step::Mapping);
 }
 

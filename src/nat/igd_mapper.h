@@ -18,10 +18,13 @@ namespace ipop::nat {
 ///
 ///   unwanted --want()--> asking for its address --usable--> mapping --done--> checking
 ///   mapping --only for ever (725)--> mapping, for ever
-///           --conflict--> checking who has the port --another--> mapping another port, kPortsMax
+///           --conflict--> checking who has the port --another--> mapping another port, kPortsMax;
+///           both of which depend on our address and port alone, so that the next process takes
+///           over what this one left
 ///   checking --it is forwarded to us, or it cannot be asked--> resting --half of the lease,
 ///            suspicion--> asking for its address again
 ///            --forwarded to another--> mapping another port
+///            --to us, but soon no more--> deleting, mapping again, once in an attempt
 ///   any --refused, silence, unusable address--> resting, without a mapping when its lease ends
 ///
 /// Nothing a gateway says is authenticated. What it names is a hint that only a proven path makes
@@ -35,7 +38,7 @@ class IgdMapper {
   static constexpr IgdLease kLease = std::chrono::hours(2);
   /// A shorter one would have us ask all the time.
   static constexpr IgdLease kLeaseMin{120};
-  /// External ports tried in one attempt: ours, then random ones.
+  /// External ports tried in one attempt: ours, then others.
   static constexpr int kPortsMax = 4;
   /// The answer to a question comes within this time or not at all: a search and some requests for
   /// each of kGatewaysMax gateways, one after the other, have passed by then.
@@ -58,8 +61,9 @@ class IgdMapper {
   void set_network(std::uint16_t port, std::span<const Gateway> gateways);
   /// Nothing else makes this gateway forward our port. No effect where that is known.
   void want(Instant now, const IpAddress& gateway);
-  /// Something else does: what was mapped is deleted.
-  void unwant(const IpAddress& gateway);
+  /// Something else does, at `external`: what was mapped is deleted. At the same port it is only
+  /// forgotten: routers keep one entry for both, and deleting it would end what forwards now.
+  void unwant(const IpAddress& gateway, const Endpoint& external);
   /// Shutdown: asks to delete what is mapped, and forgets the gateways.
   void release();
   void handle_answer(Instant now, const IgdAnswer& answer);
@@ -85,24 +89,35 @@ class IgdMapper {
     Endpoint external;
     Instant expires;
   };
+  /// What the gateway's table may have of ours, whatever has become of `mapping`: an entry without
+  /// a lease stays for ever, and an answer that was lost may have been a good one.
+  struct Row {
+    std::uint16_t port = 0;
+    Ipv4 client;
+    bool confirmed = false;  ///< as IgdQuestion::Unmap has it
+  };
   struct Leg {
     Gateway gateway;
     Step step = Step::Unwanted;
     std::uint64_t question = 0;     ///< whose answer is waited for
     Instant next = Instant::max();  ///< Resting: of the next attempt; else of giving up
     Instant attempted{};
-    bool for_ever = false;  ///< it takes no other leases
+    bool for_ever = false;      ///< it takes no other leases
+    bool mapped_again = false;  ///< in this attempt, after a deletion
     int ports_tried = 0;
     int failures = 0;   ///< attempts in vain since the last mapping
     Endpoint wanted{};  ///< what is being mapped
     std::optional<Mapping> mapping;
+    std::optional<Row> row;
   };
 
   Leg* find(const IpAddress& gateway);
   void ask(Leg& leg, decltype(IgdQuestion::what) what);
   void begin(Instant now, Leg& leg, Step step);
   void attempt(Instant now, Leg& leg);
+  void ask_unmap(Leg& leg);
   void unmap(Leg& leg);
+  void forget(Leg& leg);
   void rest(Instant now, Leg& leg, Duration time);
   void give_up(Instant now, Leg& leg);
   static Duration next_pause(Leg& leg);

@@ -128,6 +128,37 @@ TEST(IgdMapper, ARouterThatTakesPermanentLeasesOnlyIsAskedForOne) {
   EXPECT_TRUE(b.router.table.empty()) << "nothing else would ever delete it";
 }
 
+TEST(IgdMapper, APermanentLeaseIsDeletedHoweverLongTheRouterWasSilent) {
+  Bench b;
+  b.router.for_ever_only = true;
+  b.router.table[kPort] = {kOther, kPort};
+  b.start();
+  ASSERT_EQ(b.mapper.mapped().size(), 1U);
+  const std::uint16_t port = b.mapper.mapped().front().port;
+  b.router.silent = true;
+  b.run_for(5h);
+  EXPECT_TRUE(b.mapper.mapped().empty());
+  b.router.silent = false;
+  b.mapper.release();
+  b.settle();
+  EXPECT_FALSE(b.router.table.contains(port)) << "nothing else would ever delete it";
+  EXPECT_EQ(b.router.table[kPort].client, kOther);
+}
+
+TEST(IgdMapper, WhatAProcessLeftAtAnotherPortIsTakenOverByTheNext) {
+  FakeIgd router;
+  router.for_ever_only = true;
+  router.table[kPort] = {kOther, kPort};
+  for (const std::uint64_t seed : {7U, 8U, 9U}) {
+    Bench b(seed);
+    b.router = router;
+    b.start();
+    ASSERT_EQ(b.mapper.mapped().size(), 1U);
+    router = b.router;
+    EXPECT_EQ(router.table.size(), 2U) << "none stays behind for ever";
+  }
+}
+
 TEST(IgdMapper, APortThatIsAnothersIsLeftToHim) {
   Bench b;
   b.router.table[kPort] = {kOther, kPort};
@@ -155,6 +186,22 @@ TEST(IgdMapper, AConflictWithWhatWeLeftBehindIsNone) {
   b.router.table[kPort] = {kLocal, kPort};
   b.start();
   EXPECT_EQ(b.mapper.mapped(), (std::vector{Endpoint{b.router.external, kPort}}));
+}
+
+TEST(IgdMapper, AnEntryOfOursThatIsAboutToEndIsMadeAgain) {
+  for (const bool refuses : {true, false}) {
+    Bench b;
+    b.router.never_renews = refuses;
+    b.router.lease_max = refuses ? IgdLease(7200) : IgdLease(60);
+    b.router.table[kPort] = {kLocal, kPort, b.now + 60s};
+    b.start();
+    EXPECT_EQ(b.router.all<IgdQuestion::Unmap>().size(), refuses ? 1U : 2U);
+    EXPECT_LE(b.router.all<IgdQuestion::Map>().size(), 2U) << "once in an attempt";
+    EXPECT_EQ(b.mapper.mapped().size(), refuses ? 1U : 0U);
+    EXPECT_EQ(b.router.table.size(), refuses ? 1U : 0U);
+    if (refuses) b.run_for(24h);
+    EXPECT_EQ(b.mapper.mapped().size(), refuses ? 1U : 0U);
+  }
 }
 
 TEST(IgdMapper, WhoForwardsToAnotherIsNotBelieved) {
@@ -231,6 +278,15 @@ TEST(IgdMapper, AnotherAddressOutsideIsNoticedWhenPathsAreLost) {
     b.settle();
   }
   EXPECT_EQ(b.router.count_asked(), asked) << "not at every suspicion";
+}
+
+TEST(IgdMapper, AnotherAddressOutsideReplacesTheOldOneAtOnce) {
+  Bench b;
+  b.start();
+  b.router.external = *Ipv4::parse("203.0.113.99");
+  b.router.map_refusal = 606;
+  b.run_for(2h - 1min);
+  EXPECT_EQ(b.mapper.mapped(), (std::vector{Endpoint{b.router.external, kPort}}));
 }
 
 TEST(IgdMapper, WhoNeverAnswersIsAskedSeldom) {
@@ -310,7 +366,7 @@ TEST(IgdMapper, AnswersToOtherQuestionsAreIgnored) {
 TEST(IgdMapper, WhatIsMappedOtherwiseIsGivenBack) {
   Bench b;
   b.start();
-  b.mapper.unwant(kGateway.gateway);
+  b.mapper.unwant(kGateway.gateway, {b.router.external, kPort + 1});
   b.settle();
   EXPECT_TRUE(b.mapper.mapped().empty());
   EXPECT_TRUE(b.router.table.empty());
@@ -318,6 +374,54 @@ TEST(IgdMapper, WhatIsMappedOtherwiseIsGivenBack) {
   b.mapper.want(b.now, kGateway.gateway);
   b.settle();
   EXPECT_EQ(b.mapper.mapped().size(), 1U);
+}
+
+TEST(IgdMapper, WhatIsMappedOtherwiseAtTheSamePortIsOnlyForgotten) {
+  Bench b;
+  b.start();
+  b.mapper.unwant(kGateway.gateway, {b.router.external, kPort});
+  b.settle();
+  EXPECT_TRUE(b.mapper.mapped().empty());
+  EXPECT_EQ(b.router.table.size(), 1U) << "it is the other protocol's now";
+  b.mapper.release();
+  b.settle();
+  EXPECT_EQ(b.router.table.size(), 1U);
+  EXPECT_TRUE(b.router.all<IgdQuestion::Unmap>().empty());
+}
+
+TEST(IgdMapper, WhatIsNotKnownToBeOursIsNotDeletedUnseen) {
+  Bench b;
+  b.router.can_be_checked = false;
+  b.router.table[kPort] = {kOther, kPort};
+  b.answering = false;
+  b.start();
+  b.mapper.handle_answer(b.now, {1, IgdAnswer::Address{b.router.external}});
+  b.settle();
+  b.mapper.release();
+  b.answering = true;
+  b.settle();
+  EXPECT_EQ(b.router.table.size(), 1U);
+  const auto unmaps = b.router.all<IgdQuestion::Unmap>();
+  ASSERT_EQ(unmaps.size(), 1U);
+  EXPECT_FALSE(unmaps.front().confirmed);
+
+  Bench done;
+  done.router.can_be_checked = false;
+  done.start();
+  done.mapper.release();
+  done.settle();
+  EXPECT_TRUE(done.router.table.empty()) << "it said that it was done";
+
+  Bench ended;
+  ended.start();
+  ended.router.silent = true;
+  ended.run_for(3h);
+  ended.router.silent = false;
+  ended.router.can_be_checked = false;
+  ended.router.table[kPort] = {kOther, kPort};
+  ended.mapper.release();
+  ended.settle();
+  EXPECT_EQ(ended.router.table.size(), 1U) << "our lease has ended";
 }
 
 TEST(IgdMapper, ReleaseDeletesWhatIsMappedAndWhatIsBeing) {
@@ -337,6 +441,19 @@ TEST(IgdMapper, ReleaseDeletesWhatIsMappedAndWhatIsBeing) {
   half.answering = true;
   half.settle();
   EXPECT_EQ(half.router.all<IgdQuestion::Unmap>().size(), 1U);
+
+  Bench conflict;
+  conflict.answering = false;
+  conflict.start();
+  conflict.router.table[kPort] = {kLocal, kPort};
+  conflict.mapper.handle_answer(conflict.now, {1, IgdAnswer::Address{conflict.router.external}});
+  conflict.settle();
+  conflict.mapper.handle_answer(conflict.now, {2, IgdAnswer::Refused{718}});
+  conflict.settle();
+  conflict.mapper.release();
+  conflict.answering = true;
+  conflict.settle();
+  EXPECT_TRUE(conflict.router.table.empty()) << "it may be ours, and was";
 }
 
 TEST(IgdMapper, AnotherAddressOfOursBeginsAfresh) {

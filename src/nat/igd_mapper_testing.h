@@ -23,6 +23,7 @@ struct FakeIgd {
   bool can_be_checked = true;  ///< else 401
   bool silent_when_checked = false;
   bool forgets = false;           ///< says it did, and did not
+  bool never_renews = false;      ///< 718 also to whom it forwards
   std::uint16_t map_refusal = 0;  ///< error code
   std::uint16_t address_refusal = 0;
   IgdLease lease_max = std::chrono::hours(24);
@@ -60,7 +61,8 @@ struct FakeIgd {
     std::uint16_t refusal = map_refusal;
     if (for_ever_only && map.lease.count() != 0) refusal = 725;
     const auto there = table.find(map.external_port);
-    if (there != table.end() && there->second.client != q.local) refusal = 718;
+    const bool others = there != table.end() && there->second.client != q.local;
+    if (others || (there != table.end() && never_renews)) refusal = 718;
     out.what = IgdAnswer::Done{};
     if (refusal != 0) {
       out.what = IgdAnswer::Refused{refusal};
@@ -83,9 +85,15 @@ struct FakeIgd {
       out.what = IgdAnswer::Entry{e.client, e.port, true, lease};
     }
   }
-  void carry_out(Instant, const IgdQuestion&, const IgdQuestion::Unmap& unmap, IgdAnswer& out) {
+  /// With the question that comes before a deletion.
+  void carry_out(Instant, const IgdQuestion& q, const IgdQuestion::Unmap& unmap, IgdAnswer& out) {
     out.what = IgdAnswer::Done{};
-    if (table.erase(unmap.external_port) == 0) out.what = IgdAnswer::Refused{714};
+    const auto there = table.find(unmap.external_port);
+    if (there == table.end()) return;
+    const Entry& e = there->second;
+    const bool ours = (e.client == q.local || e.client == unmap.client) && e.port == q.port;
+    const bool seen = can_be_checked && !silent_when_checked;
+    if (seen ? ours : unmap.confirmed) table.erase(there);
   }
 };
 

@@ -26,8 +26,12 @@ struct IgdQuestion {
   struct Check {
     std::uint16_t external_port = 0;
   };
+  /// Forget it, if it is ours: the gateway is asked first to whom it forwards. Where that cannot be
+  /// asked, only what was confirmed is deleted.
   struct Unmap {
     std::uint16_t external_port = 0;
+    Ipv4 client{};           ///< ours when it was mapped; `local` counts as well
+    bool confirmed = false;  ///< the gateway said that it is ours, and the lease has not ended
   };
 
   std::uint64_t id = 0;  ///< the answer has it, too

@@ -270,7 +270,7 @@ bool OuterAddresses::pump_mapper(Instant now) {
     } else if (const auto* in_vain = std::get_if<PortMapper::Unavailable>(&output)) {
       if (!is_mapped(in_vain->gateway)) igd_.want(now, in_vain->gateway);
     } else if (const auto* mapped = std::get_if<PortMapper::Mapped>(&output)) {
-      igd_.unwant(mapped->gateway);
+      igd_.unwant(mapped->gateway, mapped->external);
     }
     // What was mapped or lost shows in mapped().
   }

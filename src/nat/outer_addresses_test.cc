@@ -360,6 +360,7 @@ TEST(OuterAddresses, UpnpIsLeftAloneWherePcpForwardsOrItIsOff) {
 TEST(OuterAddresses, PcpThatComesBackTakesOverFromUpnp) {
   Host host({.port = kOurPort});
   host.igd_answers = true;
+  host.gateway.external.port = kOurPort + 1;
   host.come_up();
   host.run_for(10s);
   EXPECT_EQ(host.igd.table.size(), 1U);
@@ -368,6 +369,21 @@ TEST(OuterAddresses, PcpThatComesBackTakesOverFromUpnp) {
   EXPECT_TRUE(host.igd.table.empty());
   EXPECT_EQ(host.outer.candidates(), std::vector{host.gateway.external});
   EXPECT_NE(host.outer.report(host.now).gateways.front().protocol, OuterAddresses::Protocol::Igd);
+}
+
+TEST(OuterAddresses, PcpThatTakesOverUpnpsEntryKeepsIt) {
+  Host host({.port = kOurPort});
+  host.igd_answers = true;
+  host.come_up();
+  host.run_for(10s);
+  host.gateway_answers = true;
+  host.gateway.external.port = kOurPort;
+  host.run_for(11min);
+  EXPECT_NE(host.outer.report(host.now).gateways.front().protocol, OuterAddresses::Protocol::Igd);
+  EXPECT_EQ(host.igd.table.size(), 1U) << "miniupnpd's one entry is PCP's now";
+  host.outer.release(host.now);
+  host.settle();
+  EXPECT_EQ(host.igd.table.size(), 1U) << "and PCP's to delete";
 }
 
 TEST(OuterAddresses, UpnpIsAskedWhenWhatPcpMappedHasEnded) {

@@ -25,7 +25,6 @@ constexpr std::array<std::string_view, 3> kSearchTargets{
 constexpr int kMulticastTtl = 2;
 /// Gateways that are remembered; more than the machine has at once.
 constexpr std::size_t kChosenMax = 16;
-constexpr std::uint16_t kNoSuchEntry = 714;
 
 UniqueFd open_socket(int type, Ipv4 local) {
   UniqueFd out(::socket(AF_INET, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
@@ -38,19 +37,23 @@ UniqueFd open_socket(int type, Ipv4 local) {
 
 IgdClient::Answer<Ipv4> IgdClient::external_address(const Router& router) {
   const Instant end = now().at + kCallTimeout;
-  if (const auto known = chosen_.find(router); known != chosen_.end()) {
-    const auto address = address_of(router, known->second, end);
-    if (address || address.error().code != 0 || is_interrupted()) return address;
-    chosen_.erase(known);  // it restarted, perhaps with its service elsewhere
-  }
   Answer<Ipv4> out = std::unexpected(Refusal{});
+  const auto known = chosen_.find(router.gateway);
+  if (known != chosen_.end() && !known->second.stale) {
+    out = address_of(router, known->second.service, end);
+    const bool useless = out ? *out == Ipv4{} : out.error().code == 0;
+    if (!useless || is_interrupted()) return out;
+    known->second.stale = !out;
+  }
   for (const IgdService& service : find_services(router, end)) {
     const auto address = address_of(router, service, end);
     if (out && (!address || *address == Ipv4{})) continue;
     out = address;
     if (!address) continue;
-    if (chosen_.size() >= kChosenMax) chosen_.clear();
-    chosen_[router] = service;
+    if (chosen_.size() >= kChosenMax && !chosen_.contains(router.gateway)) {
+      chosen_.erase(chosen_.begin());
+    }
+    chosen_[router.gateway] = {service};
     if (*address != Ipv4{}) break;
   }
   return out;
@@ -65,7 +68,8 @@ IgdClient::Answer<void> IgdClient::map(const Router& router, const Mapping& mapp
                          {"NewInternalClient", router.local.to_string()},
                          {"NewEnabled", "1"},
                          {"NewPortMappingDescription", "ipop"},
-                         {"NewLeaseDuration", std::to_string(mapping.lease.count())}});
+                         {"NewLeaseDuration", std::to_string(mapping.lease.count())}},
+                        kCallTimeout);  // some write it to their flash before they answer
   if (!done) return std::unexpected(done.error());
   return {};
 }
@@ -76,10 +80,14 @@ IgdClient::Answer<IgdClient::Entry> IgdClient::entry(const Router& router,
                           {{"NewRemoteHost", ""},
                            {"NewExternalPort", std::to_string(external_port)},
                            {"NewProtocol", "UDP"}});
-  if (!values) return std::unexpected(values.error());
+  if (!values) {
+    const Refusal& refusal = values.error();
+    const bool unclear = refusal.code == 0 && refusal.answered;
+    return std::unexpected(unclear ? Refusal{kInvalidAction, true} : refusal);
+  }
   const auto client = values->address("NewInternalClient");
   const auto port = values->number("NewInternalPort", 0xffff);
-  if (!client || !port) return std::unexpected(Refusal{});
+  if (!client || !port) return std::unexpected(Refusal{kInvalidAction, true});
   return Entry{*client, static_cast<std::uint16_t>(*port),
                values->number("NewEnabled", 1).value_or(1) == 1,
                Lease(values->number("NewLeaseDuration", 0xffffffff).value_or(0))};
@@ -94,11 +102,11 @@ IgdClient::Answer<void> IgdClient::unmap(const Router& router, std::uint16_t ext
   return {};
 }
 
-/// Where the gateway says that its descriptions are. Others may answer, and are not heard.
+/// Where the gateway says that its descriptions are, those of gateways first: a router is often a
+/// media server as well. Others may answer, and are not heard.
 std::vector<IgdPlace> IgdClient::search(const Router& router, Instant end) const {
-  std::vector<IgdPlace> out;
   const UniqueFd socket = open_socket(SOCK_DGRAM, router.local);
-  if (!socket) return out;
+  if (!socket) return {};
   const SocketAddress own = to_socket_address({router.local, 0}, false);
   const in_addr via = reinterpret_cast<const sockaddr_in*>(own.get())->sin_addr;
   ::setsockopt(socket.fd(), IPPROTO_IP, IP_MULTICAST_IF, &via, sizeof via);
@@ -111,6 +119,8 @@ std::vector<IgdPlace> IgdClient::search(const Router& router, Instant end) const
       ::sendto(socket.fd(), request.data(), request.size(), 0, address.get(), address.length);
     }
   }
+  std::vector<IgdPlace> out;
+  std::vector<IgdPlace> others;
   while (out.size() < kPlacesMax && wait(socket.fd(), POLLIN, end)) {
     std::array<char, 2048> datagram;  // NOLINT(cppcoreguidelines-pro-type-member-init)
     sockaddr_storage from{};
@@ -120,20 +130,25 @@ std::vector<IgdPlace> IgdClient::search(const Router& router, Instant end) const
     if (n < 0) continue;
     const auto sender = to_endpoint(from, length);
     if (!sender || sender->address != router.gateway) continue;
-    const auto place =
+    const auto answer =
         parse_igd_search_answer({datagram.data(), static_cast<std::size_t>(n)}, router.gateway);
-    if (!place || std::ranges::count(out, *place) > 0) continue;
-    out.push_back(*place);
+    if (!answer) continue;
+    auto& places = answer->names_gateway ? out : others;
+    if (places.size() >= kPlacesMax || std::ranges::count(places, answer->place) > 0) continue;
+    places.push_back(answer->place);
     // The first answer is nearly always the one; the others come within this time.
-    end = std::min(end, now().at + std::chrono::milliseconds(300));
+    if (answer->names_gateway) end = std::min(end, now().at + std::chrono::milliseconds(300));
+  }
+  for (const IgdPlace& place : others) {
+    if (out.size() < kPlacesMax && std::ranges::count(out, place) == 0) out.push_back(place);
   }
   return out;
 }
 
 std::vector<IgdService> IgdClient::find_services(const Router& router, Instant end) const {
   for (const IgdPlace& place : search(router, std::min(end, now().at + kSearchTimeout))) {
-    const HttpAnswer answer =
-        exchange(router, place.port, igd_get_request(place, router.gateway), end);
+    const HttpAnswer answer = exchange(router, place.port, igd_get_request(place, router.gateway),
+                                       std::min(end, now().at + kRequestTimeout));
     if (answer.status != 200) continue;
     auto services = parse_igd_description(answer.body, place, router.gateway);
     if (!services.empty()) return services;
@@ -143,7 +158,8 @@ std::vector<IgdService> IgdClient::find_services(const Router& router, Instant e
 
 IgdClient::Answer<Ipv4> IgdClient::address_of(const Router& router, const IgdService& service,
                                               Instant end) const {
-  const auto values = act(router, service, "GetExternalIPAddress", {}, end);
+  const auto values =
+      act(router, service, "GetExternalIPAddress", {}, std::min(end, now().at + kRequestTimeout));
   if (!values) return std::unexpected(values.error());
   // A router that is not connected says nothing there.
   if (values->text("NewExternalIPAddress").empty()) return Ipv4{};
@@ -155,7 +171,6 @@ IgdClient::Answer<Ipv4> IgdClient::address_of(const Router& router, const IgdSer
 /// One request on a connection of its own. Status 0: no answer, too long a one, or not in time.
 HttpAnswer IgdClient::exchange(const Router& router, std::uint16_t port, const std::string& request,
                                Instant end) const {
-  end = std::min(end, now().at + kRequestTimeout);
   const UniqueFd socket = open_socket(SOCK_STREAM, router.local);
   if (!socket) return {};
   const SocketAddress to = to_socket_address({router.gateway, port}, false);
@@ -168,12 +183,15 @@ HttpAnswer IgdClient::exchange(const Router& router, std::uint16_t port, const s
     if (n > 0) sent += static_cast<std::size_t>(n);
   }
   std::string received;
+  std::size_t size_min = 0;  // one that sends byte by byte must not have us read it all each time
   std::array<char, 4096> piece;  // NOLINT(cppcoreguidelines-pro-type-member-init)
   while (received.size() <= kAnswerMax && wait(socket.fd(), POLLIN, end)) {
     const ssize_t n = ::recv(socket.fd(), piece.data(), piece.size(), 0);
     if (n < 0 && (errno == EAGAIN || errno == EINTR)) continue;
     if (n > 0) received.append(piece.data(), static_cast<std::size_t>(n));
+    if (n > 0 && received.size() < size_min) continue;
     if (auto answer = parse_http_answer(received, n <= 0)) return std::move(*answer);
+    size_min = http_answer_size_min(received);
   }
   return {};
 }
@@ -188,16 +206,15 @@ IgdClient::Answer<IgdValues> IgdClient::act(const Router& router, const IgdServi
   IgdValues values(answer.body);
   if (answer.status == 200) return values;
   const auto code = values.number("errorCode", 0xffff).value_or(0);
-  return std::unexpected(Refusal{static_cast<std::uint16_t>(code)});
+  return std::unexpected(Refusal{static_cast<std::uint16_t>(code), true});
 }
 
 IgdClient::Answer<IgdValues> IgdClient::act(const Router& router, std::string_view action,
-                                            const IgdFields& fields) {
-  const auto known = chosen_.find(router);
+                                            const IgdFields& fields, Duration limit) {
+  const auto known = chosen_.find(router.gateway);
   if (known == chosen_.end()) return std::unexpected(Refusal{});
-  auto out = act(router, known->second, action, fields, now().at + kCallTimeout);
-  // The next external_address() searches.
-  if (!out && out.error().code == 0 && !is_interrupted()) chosen_.erase(router);
+  auto out = act(router, known->second.service, action, fields, now().at + limit);
+  if (!out && !out.error().answered && !is_interrupted()) known->second.stale = true;
   return out;
 }
 

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
+
 #include "os/clock.h"
 #include "os/igd_testing.h"
 #include "os/test_support.h"
@@ -46,6 +48,7 @@ TEST(IgdClient, FindsTheRouterAndMapsAPort) {
   }
   ASSERT_TRUE(f.client.external_address(kRouter));
   EXPECT_EQ(router.requests().size(), 6U) << "no search for what is known";
+  EXPECT_FALSE(router.was_called_elsewhere());
 }
 
 TEST(IgdClient, TellsTheErrorCode) {
@@ -79,11 +82,97 @@ TEST(IgdClient, OfTwoConnectionsTheOneWithAnAddressCounts) {
   EXPECT_TRUE(router.requests().back().starts_with("POST /ip "));
 }
 
+TEST(IgdClient, AConnectionThatLostItsAddressIsLeftForOneThatHasOne) {
+  Fixture f;
+  std::atomic<bool> switched = false;
+  TestIgd router([&](const std::string& request) {
+    if (request.starts_with("GET")) {
+      return test_description(test_service("/ppp", "WANPPPConnection:1") +
+                              test_service("/ip", "WANIPConnection:1"));
+    }
+    const bool is_up = request.starts_with("POST /ip ") && switched;
+    if (!is_up && request.find("#GetExternalIPAddress") != std::string::npos) {
+      return http_ok("<a><NewExternalIPAddress>0.0.0.0</NewExternalIPAddress></a>");
+    }
+    return forward_all(request);
+  });
+  EXPECT_EQ(f.client.external_address(kRouter).value_or(kTestRouter), Ipv4{});
+  switched = true;
+  EXPECT_EQ(f.client.external_address(kRouter).value_or(Ipv4{}), *Ipv4::parse("203.0.113.7"));
+  ASSERT_TRUE(f.client.map(kRouter, {50000, 40000, IgdClient::Lease(0)}));
+  EXPECT_TRUE(router.requests().back().starts_with("POST /ip "));
+}
+
+TEST(IgdClient, OtherDevicesOfTheRouterDoNotHideItsGateway) {
+  std::vector<TestIgd::Found> found;
+  for (int i = 0; i < 12; ++i) {
+    found.push_back({"upnp:rootdevice", "http://127.0.0.1:5000/player" + std::to_string(i)});
+  }
+  for (const bool names : {true, false}) {
+    Fixture f;
+    auto all = found;
+    if (!names) all.resize(2);
+    all.push_back(
+        {names ? TestIgd::kGatewayTarget : "upnp:rootdevice", "http://127.0.0.1:5000/root.xml"});
+    TestIgd router(forward_all, all);
+    EXPECT_TRUE(f.client.external_address(kRouter));
+    EXPECT_EQ(router.requests().front().starts_with("GET /root.xml "), names);
+  }
+}
+
+TEST(IgdClient, WhatFellSilentIsStillAskedToDelete) {
+  Fixture f;
+  TestIgd router([](const std::string& request) {
+    const bool maps = request.find("#AddPortMapping") != std::string::npos;
+    return maps ? std::string("garbage") : forward_all(request);
+  });
+  ASSERT_TRUE(f.client.external_address(kRouter));
+  const auto mapped = f.client.map(kRouter, {50000, 40000, IgdClient::Lease(0)});
+  ASSERT_FALSE(mapped);
+  EXPECT_EQ(mapped.error().code, 0);
+  EXPECT_TRUE(f.client.unmap(kRouter, 50000));
+  EXPECT_NE(router.requests().back().find("#DeletePortMapping"), std::string::npos);
+  const IgdClient::Router moved{kTestRouter, Ipv4{0x7f000009}};
+  EXPECT_TRUE(f.client.unmap(moved, 50000)) << "from another address of ours";
+  const int searches = router.searches();
+  EXPECT_TRUE(f.client.external_address(kRouter));
+  EXPECT_GT(router.searches(), searches) << "it may have restarted";
+}
+
+TEST(IgdClient, ARouterThatDoesNotTellItsEntriesSaysSo) {
+  for (const auto& answer :
+       {http_ok("x", 404), http_ok("", 501), http_ok("<a></a>"), http_ok("")}) {
+    Fixture f;
+    TestIgd router([&](const std::string& request) {
+      const bool asks = request.find("#GetSpecificPortMappingEntry") != std::string::npos;
+      return asks ? answer : forward_all(request);
+    });
+    ASSERT_TRUE(f.client.external_address(kRouter));
+    const auto entry = f.client.entry(kRouter, 50000);
+    ASSERT_FALSE(entry);
+    EXPECT_EQ(entry.error().code, IgdClient::kInvalidAction) << answer;
+  }
+}
+
+TEST(IgdClient, AMappingMayTakeLongerThanOtherRequests) {
+  Fixture f;
+  TestIgd router([](const std::string& request) {
+    if (request.find("#AddPortMapping") != std::string::npos) {
+      const auto time = std::chrono::ceil<std::chrono::milliseconds>(IgdClient::kRequestTimeout);
+      ::poll(nullptr, 0, static_cast<int>(time.count()) + 500);
+    }
+    return forward_all(request);
+  });
+  ASSERT_TRUE(f.client.external_address(kRouter));
+  EXPECT_TRUE(f.client.map(kRouter, {50000, 40000, IgdClient::Lease(0)}));
+}
+
 TEST(IgdClient, ADescriptionElsewhereIsNotFetched) {
   Fixture f;
-  TestIgd router(forward_all, "http://127.0.0.3:5000/root.xml");
+  TestIgd router(forward_all, {{TestIgd::kGatewayTarget, "http://127.0.0.3:5000/root.xml"}});
   EXPECT_FALSE(f.client.external_address(kRouter));
-  EXPECT_TRUE(router.requests().empty());
+  EXPECT_GT(router.searches(), 0);
+  EXPECT_TRUE(router.called().empty());
 }
 
 TEST(IgdClient, AServiceElsewhereIsNotAsked) {
@@ -92,7 +181,7 @@ TEST(IgdClient, AServiceElsewhereIsNotAsked) {
     return test_description(test_service("http://127.0.0.3:5000/c", "WANIPConnection:1"));
   });
   EXPECT_FALSE(f.client.external_address(kRouter));
-  EXPECT_EQ(router.requests().size(), 1U);
+  EXPECT_EQ(router.called(), std::vector{IpAddress(kTestRouter)});
 }
 
 TEST(IgdClient, WithoutARouterItGivesUpInTime) {
@@ -106,7 +195,7 @@ TEST(IgdClient, WithoutARouterItGivesUpInTime) {
 TEST(IgdClient, NonsenseIsNoAnswer) {
   for (const char* nonsense :
        {"garbage", "HTTP/1.1 200 OK\r\n\r\n",
-        "HTTP/1.1 302 x\r\nLocation: http://127.0.0.3/\r\n\r\n",
+        "HTTP/1.1 302 x\r\nLocation: http://127.0.0.3:5000/\r\n\r\n",
         "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nab", TestIgd::kEndless}) {
     Fixture f;
     TestIgd router([&](const std::string& request) {
@@ -115,6 +204,7 @@ TEST(IgdClient, NonsenseIsNoAnswer) {
     const auto address = f.client.external_address(kRouter);
     // An answer without an address is that of a router that has none.
     EXPECT_EQ(address.value_or(Ipv4{}), Ipv4{}) << nonsense;
+    EXPECT_FALSE(router.was_called_elsewhere()) << nonsense;
   }
 }
 

@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <array>
 #include <functional>
 #include <mutex>
@@ -67,10 +68,20 @@ class TestIgd {
   using Script = std::function<std::string(const std::string& request)>;
   static constexpr const char* kEndless = "endless";  ///< instead of an answer: bytes for ever
 
-  explicit TestIgd(Script script, std::string location = "http://127.0.0.1:5000/root.xml")
-      : script_(std::move(script)), location_(std::move(location)) {
-    udp_ = bound(SOCK_DGRAM, 1900);
-    tcp_ = bound(SOCK_STREAM, kTestRouterPort);
+  /// What each request of a search is answered with.
+  struct Found {
+    std::string target;
+    std::string location;
+  };
+  static constexpr const char* kGatewayTarget =
+      "urn:schemas-upnp-org:device:InternetGatewayDevice:1";
+
+  /// It takes connections to any address, so that one that should not have come is seen.
+  explicit TestIgd(Script script,
+                   std::vector<Found> found = {{kGatewayTarget, "http://127.0.0.1:5000/root.xml"}})
+      : script_(std::move(script)), found_(std::move(found)) {
+    udp_ = bound(SOCK_DGRAM, {kTestRouter, 1900});
+    tcp_ = bound(SOCK_STREAM, {Ipv4{}, kTestRouterPort});
     EXPECT_EQ(::listen(tcp_.fd(), 16), 0);
     thread_ = std::jthread([this] { run(); });
   }
@@ -80,13 +91,26 @@ class TestIgd {
     const std::scoped_lock lock(mutex_);
     return requests_;
   }
+  /// The addresses that were called, one for each connection.
+  std::vector<IpAddress> called() {
+    const std::scoped_lock lock(mutex_);
+    return called_;
+  }
+  bool was_called_elsewhere() {
+    return std::ranges::any_of(called(),
+                               [](const IpAddress& a) { return a != IpAddress(kTestRouter); });
+  }
+  int searches() {
+    const std::scoped_lock lock(mutex_);
+    return searches_;
+  }
 
  private:
-  static UniqueFd bound(int type, std::uint16_t port) {
+  static UniqueFd bound(int type, const Endpoint& own) {
     UniqueFd out(::socket(AF_INET, type | SOCK_CLOEXEC, 0));
     const int on = 1;
     ::setsockopt(out.fd(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-    const SocketAddress at = to_socket_address({kTestRouter, port}, false);
+    const SocketAddress at = to_socket_address(own, false);
     EXPECT_EQ(::bind(out.fd(), at.get(), at.length), 0);
     return out;
   }
@@ -100,9 +124,17 @@ class TestIgd {
       if (all[1].revents != 0) answer_search();
       if (all[2].revents != 0) {
         UniqueFd connection(::accept(tcp_.fd(), nullptr, nullptr));
+        note_called(connection.fd());
         if (!serve(connection.fd())) silent.push_back(std::move(connection));
       }
     }
+  }
+  void note_called(int fd) {
+    sockaddr_storage own{};
+    socklen_t length = sizeof own;
+    ::getsockname(fd, reinterpret_cast<sockaddr*>(&own), &length);
+    const std::scoped_lock lock(mutex_);
+    called_.push_back(to_endpoint(own, length).value_or(Endpoint{}).address);
   }
   void answer_search() {
     std::array<char, 2048> request{};
@@ -110,10 +142,16 @@ class TestIgd {
     socklen_t length = sizeof from;
     ::recvfrom(udp_.fd(), request.data(), request.size(), 0, reinterpret_cast<sockaddr*>(&from),
                &length);
-    const std::string answer =
-        "HTTP/1.1 200 OK\r\nLOCATION: " + location_ + "\r\nST: upnp:rootdevice\r\n\r\n";
-    ::sendto(udp_.fd(), answer.data(), answer.size(), 0, reinterpret_cast<sockaddr*>(&from),
-             length);
+    {
+      const std::scoped_lock lock(mutex_);
+      ++searches_;
+    }
+    for (const auto& [target, location] : found_) {
+      const std::string answer =
+          "HTTP/1.1 200 OK\r\nLOCATION: " + location + "\r\nST: " + target + "\r\n\r\n";
+      ::sendto(udp_.fd(), answer.data(), answer.size(), 0, reinterpret_cast<sockaddr*>(&from),
+               length);
+    }
   }
   /// False when the connection is to stay.
   bool serve(int fd) {
@@ -144,12 +182,14 @@ class TestIgd {
   }
 
   Script script_;
-  std::string location_;
+  std::vector<Found> found_;
   Result<Wakeup> stop_ = Wakeup::open();
   UniqueFd udp_;
   UniqueFd tcp_;
   std::mutex mutex_;
   std::vector<std::string> requests_;
+  std::vector<IpAddress> called_;
+  int searches_ = 0;
   std::jthread thread_;
 };
 

@@ -6,11 +6,13 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <limits>
 #include <memory>
 
 namespace ipop::os {
 namespace {
 
+constexpr std::string_view kGatewayDevice = ":InternetGatewayDevice:";
 constexpr std::string_view kServicePrefix = "urn:schemas-upnp-org:service:WAN";
 
 bool is_printable(char c) { return c > ' ' && c < '\x7f'; }
@@ -111,6 +113,18 @@ struct Padded {
   int size;
 };
 
+struct Head {
+  std::string_view text;
+  std::size_t size = 0;  ///< with the empty line
+};
+std::optional<Head> head_of(std::string_view received) {
+  const std::size_t end = received.find("\r\n\r\n");
+  const std::size_t bare = received.find("\n\n");
+  if (bare < end) return Head{received.substr(0, bare), bare + 2};
+  if (end == std::string_view::npos) return std::nullopt;
+  return Head{received.substr(0, end), end + 4};
+}
+
 /// Removes the frames of chunks; nullopt while the last is to come. Nonsense gives status 0.
 std::optional<HttpAnswer> parse_chunks(int status, std::string_view rest) {
   HttpAnswer out{status, {}};
@@ -140,9 +154,12 @@ std::string igd_search_request(std::string_view host, std::string_view target) {
   return out += "\r\nMAN: \"ssdp:discover\"\r\nMX: 1\r\n\r\n";
 }
 
-std::optional<IgdPlace> parse_igd_search_answer(std::string_view datagram, Ipv4 gateway) {
+std::optional<IgdSearchAnswer> parse_igd_search_answer(std::string_view datagram, Ipv4 gateway) {
   if (!datagram.starts_with("HTTP/1.")) return std::nullopt;
-  return parse_url(header(datagram, "location"), gateway);
+  auto place = parse_url(header(datagram, "location"), gateway);
+  if (!place) return std::nullopt;
+  const bool names = header(datagram, "st").find(kGatewayDevice) != std::string_view::npos;
+  return IgdSearchAnswer{std::move(*place), names};
 }
 
 std::vector<IgdService> parse_igd_description(std::string_view xml, const IgdPlace& at,
@@ -191,15 +208,10 @@ std::optional<HttpAnswer> parse_http_answer(std::string_view received, bool ende
   if (!std::string_view(kBegin).starts_with(received.substr(0, kBegin.size()))) {
     return HttpAnswer{};
   }
-  std::size_t end = received.find("\r\n\r\n");
-  std::size_t gap = 4;
-  if (const std::size_t bare = received.find("\n\n"); bare < end) {
-    end = bare;
-    gap = 2;
-  }
-  if (end == std::string_view::npos) return later;
-  const std::string_view head = received.substr(0, end);
-  const std::string_view rest = received.substr(end + gap);
+  const auto found = head_of(received);
+  if (!found) return later;
+  const std::string_view head = found->text;
+  const std::string_view rest = received.substr(found->size);
   const std::size_t space = head.find(' ');
   const auto status =
       space == std::string_view::npos ? std::nullopt : parse_number<int>(head.substr(space + 1, 3));
@@ -216,6 +228,16 @@ std::optional<HttpAnswer> parse_http_answer(std::string_view received, bool ende
   }
   if (!ended) return std::nullopt;
   return HttpAnswer{*status, std::string(rest)};
+}
+
+std::size_t http_answer_size_min(std::string_view received) {
+  const auto head = head_of(received);
+  if (!head || equals_ignoring_case(header(head->text, "transfer-encoding"), "chunked")) {
+    return received.size() + 1;
+  }
+  const std::string_view told = header(head->text, "content-length");
+  if (told.empty()) return std::numeric_limits<std::size_t>::max();
+  return head->size + parse_number<std::uint32_t>(told).value_or(0);
 }
 
 IgdValues::IgdValues(std::string_view xml) {

@@ -32,7 +32,11 @@ struct IgdService {
 /// M-SEARCH for one kind of device or service (UPnP Device Architecture 1.1, 1.3.2).
 std::string igd_search_request(std::string_view host, std::string_view target);
 /// Where the answer to it says that the description is; nullopt where that is not at `gateway`.
-std::optional<IgdPlace> parse_igd_search_answer(std::string_view datagram, Ipv4 gateway);
+struct IgdSearchAnswer {
+  IgdPlace place;
+  bool names_gateway = false;  ///< ST: it is what was searched for, and no printer's or player's
+};
+std::optional<IgdSearchAnswer> parse_igd_search_answer(std::string_view datagram, Ipv4 gateway);
 /// The services that a description names, at most two; `at`: where it was read.
 std::vector<IgdService> parse_igd_description(std::string_view xml, const IgdPlace& at,
                                               Ipv4 gateway);
@@ -51,6 +55,8 @@ struct HttpAnswer {
 /// nullopt while more is to come. `ended`: nothing will; what is incomplete then has status 0, as
 /// has what is no HTTP answer.
 std::optional<HttpAnswer> parse_http_answer(std::string_view received, bool ended);
+/// Of what gave nullopt: with fewer bytes than this it will again, unless they are the last.
+std::size_t http_answer_size_min(std::string_view received);
 
 /// A SOAP answer's values, of which names and lengths are bounded.
 class IgdValues {

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "base/random.h"
 
 namespace ipop::os {
@@ -16,8 +18,9 @@ std::string answer_with(const std::string& location) {
 }
 
 TEST(IgdText, FindsTheDescriptionAtTheGatewayAlone) {
-  const auto place = [](const std::string& location) {
-    return parse_igd_search_answer(answer_with(location), kGateway);
+  const auto place = [](const std::string& location) -> std::optional<IgdPlace> {
+    const auto answer = parse_igd_search_answer(answer_with(location), kGateway);
+    return answer ? std::optional(answer->place) : std::nullopt;
   };
   EXPECT_EQ(place("http://192.168.1.1:5000/rootDesc.xml"), kDescribed);
   EXPECT_EQ(place("HTTP://192.168.1.1/a"), (IgdPlace{80, "/a"}));
@@ -35,6 +38,19 @@ TEST(IgdText, FindsTheDescriptionAtTheGatewayAlone) {
   EXPECT_FALSE(
       parse_igd_search_answer("NOTIFY * HTTP/1.1\r\nLocation: http://192.168.1.1/\r\n", kGateway));
   EXPECT_FALSE(parse_igd_search_answer("HTTP/1.1 200 OK", kGateway));
+}
+
+TEST(IgdText, TellsAGatewayFromOtherDevices) {
+  const auto names = [](const std::string& target) {
+    const std::string text =
+        "HTTP/1.1 200 OK\r\nLocation: http://192.168.1.1/x\r\nST: " + target + "\r\n\r\n";
+    return parse_igd_search_answer(text, kGateway)->names_gateway;
+  };
+  EXPECT_TRUE(names("urn:schemas-upnp-org:device:InternetGatewayDevice:1"));
+  EXPECT_TRUE(names("urn:schemas-upnp-org:device:InternetGatewayDevice:2"));
+  EXPECT_FALSE(names("upnp:rootdevice"));
+  EXPECT_FALSE(names("urn:schemas-upnp-org:device:MediaServer:1"));
+  EXPECT_FALSE(names(""));
 }
 
 std::string description(const std::string& base, const std::string& control,
@@ -110,9 +126,21 @@ TEST(IgdText, HttpAnswersAreReadByTheirLengthTheirChunksOrTheirEnd) {
     for (std::size_t n = 0; n < head; ++n) {
       EXPECT_FALSE(parse_http_answer(std::string_view(c.text).substr(0, n), false)) << n;
     }
+    for (std::size_t n = 0; n < c.text.size(); ++n) {
+      const auto part = std::string_view(c.text).substr(0, n);
+      if (parse_http_answer(part, false)) continue;
+      const std::size_t size_min = http_answer_size_min(part);
+      EXPECT_GT(size_min, n);
+      for (std::size_t more = n; more < std::min(size_min, c.text.size() + 1); ++more) {
+        EXPECT_FALSE(parse_http_answer(std::string_view(c.text).substr(0, more), false)) << n;
+      }
+    }
   }
   EXPECT_FALSE(parse_http_answer("HTT", false));
-  EXPECT_FALSE(parse_http_answer("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nabc", false));
+  const std::string incomplete = "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nabc";
+  EXPECT_FALSE(parse_http_answer(incomplete, false));
+  EXPECT_EQ(http_answer_size_min(incomplete), incomplete.size() + 1);
+  EXPECT_GT(http_answer_size_min("HTTP/1.1 200 OK\r\n\r\nabc"), 1'000'000U) << "only the end";
   for (const char* bad : {"", "HTTP/1.1 200 OK\r\n", "SSH-2.0-x\r\n",
                           "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nabc", "HTTP/1.1\r\n\r\n",
                           "HTTP/1.1 x\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n",

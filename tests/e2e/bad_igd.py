@@ -5,15 +5,19 @@
 
 HOW: `silent` takes connections and never answers; `garbage` answers with random bytes; `endless`
 never ends its answer; `liar` gives a service whose every answer is nonsense; `elsewhere` names an
-address of the Internet as the place of its description. Prints "asked" once for each connection.
+address of the Internet as the place of its description, which is here so that calling it is seen.
+Prints "asked" once for each connection; `elsewhere` instead "searched" and "called ADDRESS".
 """
 import random
 import socket
 import struct
+import subprocess
 import sys
 import threading
 
 GROUP, PORT, HTTP_PORT = "239.255.255.250", 1900, 5000
+ELSEWHERE = "203.0.113.77"
+TARGET = "urn:schemas-upnp-org:device:InternetGatewayDevice:1"
 DESCRIPTION = """<?xml version="1.0"?><root><device>
 <deviceType>urn:schemas-upnp-org:device:InternetGatewayDevice:1</deviceType><serviceList><service>
 <serviceType>urn:schemas-upnp-org:service:WANIPConnection:1</serviceType>
@@ -35,8 +39,11 @@ def answer(body):
 
 
 def serve(how, connection, rng):
+    if how == "elsewhere":
+        print("called", connection.getsockname()[0], flush=True)
     request = connection.recv(65536)
-    print("asked", flush=True)
+    if how != "elsewhere":
+        print("asked", flush=True)
     if how == "silent":
         threading.Event().wait()
     elif how == "garbage":
@@ -61,15 +68,17 @@ def quietly(*arguments):
 
 def listen(how, address):
     rng = random.Random(7)
-    with socket.create_server((address, HTTP_PORT)) as server:
+    with socket.create_server(("" if how == "elsewhere" else address, HTTP_PORT)) as server:
         while True:
             connection, _ = server.accept()
             threading.Thread(target=quietly, args=(how, connection, rng), daemon=True).start()
 
 
 def main(how, address):
+    host = ELSEWHERE if how == "elsewhere" else address
+    if how == "elsewhere":
+        subprocess.run(["ip", "address", "add", f"{ELSEWHERE}/32", "dev", "lo"], check=True)
     threading.Thread(target=listen, args=(how, address), daemon=True).start()
-    host = "203.0.113.77" if how == "elsewhere" else address
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as ear:
         ear.bind(("", PORT))
         ear.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP,
@@ -78,7 +87,9 @@ def main(how, address):
         while True:
             _, sender = ear.recvfrom(2000)
             ear.sendto(f"HTTP/1.1 200 OK\r\nLOCATION: http://{host}:{HTTP_PORT}/x.xml\r\n"
-                       f"ST: upnp:rootdevice\r\nUSN: uuid:1\r\n\r\n".encode(), sender)
+                       f"ST: {TARGET}\r\nUSN: uuid:1\r\n\r\n".encode(), sender)
+            if how == "elsewhere":
+                print("searched", flush=True)
 
 
 if __name__ == "__main__":
