@@ -32,7 +32,7 @@ PathCause cause_of_two(const DoctorSide& here, const DoctorSide& there) {
   if (any(here, TestResult::Answered) || any(there, TestResult::Answered)) {
     return PathCause::MovesToDirect;
   }
-  if (any(there, TestResult::Refused)) return PathCause::FarFirewall;
+  if (refuses_to_send(there)) return PathCause::FarFirewall;
   if (!has_address(here) || !has_address(there)) return PathCause::NoAddress;
   if (!have_common_family(here, there)) return PathCause::NoCommonFamily;
   if (here.tests.empty()) return PathCause::NothingTold;
@@ -243,6 +243,11 @@ std::vector<std::string> help(const DoctorReply& r, PathCause cause) {
 }
 
 }  // namespace
+
+bool refuses_to_send(const DoctorSide& side) {
+  return any(side, TestResult::Refused) && !any(side, TestResult::Silence) &&
+         !any(side, TestResult::Answered);
+}
 
 DoctorVerdict verdict_of(const DoctorReply& reply) {
   const PathCause cause = cause_of(reply);

@@ -243,6 +243,14 @@ const std::vector<Case>& cases() {
        PathCause::FarFirewall,
        {"bob's own system refuses to send"},
        {"UDP port 40000 out"}},
+      {"TheirSystemRefusesToSendToOneAddressOfTwo",
+       [](DoctorReply& r) {
+         r.there->tests.push_back(
+             {.address = endpoint("192.168.1.2:41820"), .result = TestResult::Refused});
+       },
+       PathCause::Filtered,
+       {"every address stays silent"},
+       {}},
       {"TooOld",
        [](DoctorReply& r) { r.far = FarEnd::TooOld, r.there.reset(); },
        PathCause::FarUnknown,

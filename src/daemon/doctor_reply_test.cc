@@ -82,9 +82,15 @@ TEST(DoctorReply, WhatGoesFromMemberToMemberIsNoPath) {
 TEST(DoctorReply, ASystemThatRefusesToSendIsEvidence) {
   auto found = direct();
   found.here.tests[1].outcome = wire::TestOutcome::Refused;
-  control::DoctorReply reply;
-  fill_in(reply, found);
-  EXPECT_TRUE(reply.firewall.refuses_outgoing);
+  for (const auto& [outcome, refuses] :
+       {std::pair{wire::TestOutcome::NoRoute, true}, std::pair{wire::TestOutcome::Untried, true},
+        std::pair{wire::TestOutcome::Silence, false},
+        std::pair{wire::TestOutcome::Answered, false}}) {
+    found.here.tests[0].outcome = outcome;
+    control::DoctorReply reply;
+    fill_in(reply, found);
+    EXPECT_EQ(reply.firewall.refuses_outgoing, refuses) << static_cast<int>(outcome);
+  }
 }
 
 os::NftRuleset with(std::vector<os::NftRule> rules) {
