@@ -45,8 +45,7 @@ PathCause cause_of_two(const DoctorSide& here, const DoctorSide& there) {
 }
 
 PathCause cause_of(const DoctorReply& r) {
-  const bool is_silent = r.far == FarEnd::Silent && is_dead(r.path);
-  if (r.path.path.kind == PathKind::Direct && !is_silent) return PathCause::Direct;
+  if (r.path.path.kind == PathKind::Direct && !is_dead(r.path)) return PathCause::Direct;
   if (r.firewall.refuses_outgoing || r.firewall.incoming == LocalFirewall::Effect::Drops) {
     return PathCause::LocalFirewall;
   }
@@ -54,7 +53,7 @@ PathCause cause_of(const DoctorReply& r) {
     if (!has_address(r.here)) return PathCause::NoAddress;
     return r.others > 0 && r.others_online == 0 ? PathCause::CutOff : PathCause::Offline;
   }
-  if (is_silent) return PathCause::Offline;
+  if (r.far == FarEnd::Silent && is_dead(r.path)) return PathCause::Offline;
   if (r.there) return cause_of_two(r.here, *r.there);
   if (any(r.here, TestResult::Answered)) return PathCause::MovesToDirect;
   return PathCause::FarUnknown;

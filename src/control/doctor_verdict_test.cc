@@ -313,6 +313,36 @@ const std::vector<Case>& cases() {
        PathCause::Offline,
        {"no path any more, because bob does not answer"},
        {"switch bob's computer on"}},
+      {"ADirectPathThatWentSilentAfterTheAnswer",
+       [](DoctorReply& r) {
+         r.path = {.path = {.kind = PathKind::Direct}, .sent = 10, .answered = 0};
+       },
+       PathCause::Filtered,
+       {"no path any more, because every address stays silent"},
+       {}},
+      {"ADirectPathThatWentSilentAfterItSaidThatItIsBusy",
+       [](DoctorReply& r) {
+         r.path = {.path = {.kind = PathKind::Direct}, .sent = 10, .answered = 0};
+         r.far = FarEnd::Busy, r.there.reset();
+       },
+       PathCause::FarUnknown,
+       {"no path any more; why is not known: bob was asked too often"},
+       {"try again in ten seconds"}},
+      {"ADirectPathThatIsSilentAndTooOld",
+       [](DoctorReply& r) {
+         r.path = {.path = {.kind = PathKind::Direct}, .sent = 10, .answered = 0};
+         r.far = FarEnd::TooOld, r.there.reset();
+       },
+       PathCause::FarUnknown,
+       {"no path any more"},
+       {"update ipop on bob"}},
+      {"ADirectPathWithMostProbesLost",
+       [](DoctorReply& r) {
+         r.path = {.path = {.kind = PathKind::Direct}, .sent = 10, .answered = 1};
+       },
+       PathCause::Direct,
+       {"direct by UDP"},
+       {}},
       {"APathThatOurFirewallHasJustCut",
        [](DoctorReply& r) {
          r.path = {.path = {.kind = PathKind::Direct}, .sent = 10, .answered = 0};
