@@ -46,9 +46,8 @@ PathCause cause_of_two(const DoctorSide& here, const DoctorSide& there) {
 
 PathCause cause_of(const DoctorReply& r) {
   if (r.path.path.kind == PathKind::Direct && !is_dead(r.path)) return PathCause::Direct;
-  if (r.firewall.refuses_outgoing || r.firewall.incoming == LocalFirewall::Effect::Drops) {
-    return PathCause::LocalFirewall;
-  }
+  const bool drops = r.firewall.incoming == LocalFirewall::Effect::Drops && !is_heard(r);
+  if (r.firewall.refuses_outgoing || drops) return PathCause::LocalFirewall;
   if (r.far == FarEnd::Unreached) {
     if (!has_address(r.here)) return PathCause::NoAddress;
     return r.others > 0 && r.others_online == 0 ? PathCause::CutOff : PathCause::Offline;
@@ -246,6 +245,20 @@ std::vector<std::string> help(const DoctorReply& r, PathCause cause) {
 bool refuses_to_send(const DoctorSide& side) {
   return any(side, TestResult::Refused) && !any(side, TestResult::Silence) &&
          !any(side, TestResult::Answered);
+}
+
+bool is_heard(const DoctorReply& r) {
+  const bool v6 = !r.here.ipv4.has_address && r.here.ipv6.has_address;
+  const auto shows = [&](const AddressTest& t) {
+    return t.result == TestResult::Answered && t.address.address.is_v6() == v6;
+  };
+  if (r.far == FarEnd::Unreached) return false;
+  if (std::ranges::any_of(r.here.tests, shows)) return true;
+  if (r.relay && r.relay->answered > 0) return true;
+  const auto& endpoint = r.path.path.endpoint;
+  if (endpoint && endpoint->address.is_v6() != v6) return false;
+  if (r.path.sent > 0) return r.path.answered > 0;
+  return r.far != FarEnd::Silent;
 }
 
 DoctorVerdict verdict_of(const DoctorReply& reply) {

@@ -206,16 +206,38 @@ const std::vector<Case>& cases() {
        {"try again"}},
       {"OurFirewallDropsByARule",
        [](DoctorReply& r) {
+         r.path.answered = 0, r.far = FarEnd::Silent, r.there.reset();
          r.firewall = {.incoming = Effect::Drops, .chain = "inet filter input", .rule = 7};
        },
        PathCause::LocalFirewall,
-       {"relayed through carol", "own firewall drops what comes to UDP port 41820",
+       {"no path any more", "own firewall drops what comes to UDP port 41820",
         "chain inet filter input, rule with handle 7"},
        {"nft insert rule inet filter input udp dport 41820 accept"}},
       {"OurFirewallDropsByPolicy",
-       [](DoctorReply& r) { r.firewall = {.incoming = Effect::Drops, .chain = "ip a b"}; },
+       [](DoctorReply& r) {
+         r.path = {}, r.far = FarEnd::Unreached, r.there.reset();
+         r.firewall = {.incoming = Effect::Drops, .chain = "ip a b"};
+       },
        PathCause::LocalFirewall,
        {"chain ip a b, its policy"},
+       {}},
+      {"OurFirewallSeemsToDropWhatComesByTheRelay",
+       [](DoctorReply& r) {
+         r.firewall = {.incoming = Effect::Drops, .chain = "inet filter input", .rule = 7};
+       },
+       PathCause::Filtered,
+       {"relayed through carol", "every address stays silent"},
+       {}},
+      {"OurFirewallDropsIpv4AndADeadPathIsOfIpv6",
+       [](DoctorReply& r) {
+         r.here.ipv6.has_address = true;
+         r.path = {.path = {.kind = PathKind::Direct, .endpoint = endpoint("[2001:db8::7]:40000")},
+                   .sent = 10,
+                   .answered = 0};
+         r.firewall = {.incoming = Effect::Drops, .chain = "ip filter input", .rule = 7};
+       },
+       PathCause::LocalFirewall,
+       {},
        {}},
       {"OurFirewallRefuses",
        [](DoctorReply& r) { r.firewall.refuses_outgoing = true; },

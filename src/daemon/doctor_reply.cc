@@ -206,6 +206,7 @@ void note_firewall(DoctorReply& reply, const os::NftRuleset& rules) {
   const auto answer = judge(true);
   LocalFirewall& out = reply.firewall;
   if (answer.fate == Fate::Dropped && stranger.fate == Fate::Dropped) {
+    if (is_heard(reply)) return;
     out.incoming = Effect::Drops;
     out.chain = answer.chain;
     out.rule = answer.rule;
