@@ -14,10 +14,19 @@ bool is_forwarded(const DoctorSide& side) {
   return side.forwarding == Forwarding::Pcp || side.forwarding == Forwarding::NatPmp ||
          side.forwarding == Forwarding::Upnp;
 }
+/// What comes to its port gets through its router, whoever sends it.
+bool is_open(const DoctorSide& side) {
+  return is_forwarded(side) || side.ipv4.filtering == NatFiltering::EndpointIndependent;
+}
 /// Nobody knows the port that its router gives the next flow.
 bool is_hard(const DoctorSide& side) { return is_dependent(side.ipv4) && !is_forwarded(side); }
 bool any(const DoctorSide& side, TestResult result) {
   return std::ranges::any_of(side.tests, [&](const AddressTest& t) { return t.result == result; });
+}
+/// It sent nothing to any address of the other side, and no packet filter of its own is to blame.
+bool has_no_way(const DoctorSide& side) {
+  return !side.tests.empty() && !any(side, TestResult::Silence) &&
+         !any(side, TestResult::Answered) && !any(side, TestResult::Refused);
 }
 bool has_address(const DoctorSide& side) { return side.ipv4.has_address || side.ipv6.has_address; }
 bool have_common_family(const DoctorSide& a, const DoctorSide& b) {
@@ -36,9 +45,12 @@ PathCause cause_of_two(const DoctorSide& here, const DoctorSide& there) {
   if (!has_address(here) || !has_address(there)) return PathCause::NoAddress;
   if (!have_common_family(here, there)) return PathCause::NoCommonFamily;
   if (here.tests.empty()) return PathCause::NothingTold;
+  if (has_no_way(here) || has_no_way(there)) return PathCause::NoWay;
   const bool both_v4 = here.ipv4.has_address && there.ipv4.has_address;
-  if (both_v4 && is_hard(here) && is_hard(there)) return PathCause::BothHard;
-  if (both_v4 && (is_hard(here) || is_hard(there))) return PathCause::OneHard;
+  if (both_v4 && !is_open(here) && !is_open(there)) {
+    if (is_hard(here) && is_hard(there)) return PathCause::BothHard;
+    if (is_hard(here) || is_hard(there)) return PathCause::OneHard;
+  }
   const bool unknown =
       here.ipv4.mapping == NatMapping::Unknown || there.ipv4.mapping == NatMapping::Unknown;
   return both_v4 && unknown ? PathCause::UnknownNat : PathCause::Filtered;
@@ -127,6 +139,9 @@ std::string reason(const DoctorReply& r, PathCause cause) {
     case PathCause::Filtered:
       return "every address stays silent in both directions: a firewall in front of one of them "
              "drops UDP";
+    case PathCause::NoWay:
+      return has_no_way(r.here) ? "this computer has no way to any address of " + r.member
+                                : r.member + " has no way to any address of this computer";
     case PathCause::UnknownNat: {
       const bool here = r.here.ipv4.mapping == NatMapping::Unknown;
       return "every address stays silent, and nobody knows yet how the router of " +
@@ -221,11 +236,17 @@ std::vector<std::string> help(const DoctorReply& r, PathCause cause) {
       return {"let " + port_of(r.here) + " in here, or " + port_of(*r.there) + " at " + r.member +
                   ", on the router and on the computer",
               ask_there};
-    case PathCause::UnknownNat:
+    case PathCause::NoWay:
       return {
+          "see that both have a network in common: the list of addresses says which one "
+          "each side has no route to, or no address for"};
+    case PathCause::UnknownNat: {
+      std::vector<std::string> out{
           "try again when two other members are connected directly, or name two STUN servers "
-          "in /etc/ipop/ipopd.toml, [nat]",
-          forward_here(r)};
+          "in /etc/ipop/ipopd.toml, [nat]"};
+      if (!is_open(r.here)) out.push_back(forward_here(r));
+      return out;
+    }
     case PathCause::FarUnknown:
       if (r.far == FarEnd::TooOld) return {"update ipop on " + r.member};
       return {r.far == FarEnd::Busy ? "try again in ten seconds" : "try again"};

@@ -118,8 +118,51 @@ const std::vector<Case>& cases() {
          make_hard(*r.there);
          r.here.forwarding = Forwarding::Pcp;
        },
-       PathCause::OneHard,
-       {"because bob's router"},
+       PathCause::Filtered,
+       {"every address stays silent"},
+       {}},
+      {"HardThereAndOpenHere",
+       [](DoctorReply& r) {
+         make_hard(*r.there);
+         r.here.ipv4.filtering = NatFiltering::EndpointIndependent;
+       },
+       PathCause::Filtered,
+       {"every address stays silent"},
+       {}},
+      {"HardHereAndForwardedThere",
+       [](DoctorReply& r) {
+         make_hard(r.here);
+         make_easy(*r.there);
+         r.there->forwarding = Forwarding::Upnp;
+       },
+       PathCause::Filtered,
+       {"every address stays silent"},
+       {}},
+      {"ForwardedButTheirRouterIsNotKnown",
+       [](DoctorReply& r) {
+         r.here.forwarding = Forwarding::NatPmp;
+         r.there->ipv4.mapping = NatMapping::Unknown;
+       },
+       PathCause::UnknownNat,
+       {"the router of bob"},
+       {"STUN"}},
+      {"NoRouteHere",
+       [](DoctorReply& r) {
+         r.here.tests.front() = {.address = endpoint("203.0.113.7:40000"),
+                                 .result = TestResult::NoRoute};
+       },
+       PathCause::NoWay,
+       {"this computer has no way to any address of bob"},
+       {"network in common"}},
+      {"NoWayThere",
+       [](DoctorReply& r) {
+         r.there->tests = {
+             {.address = endpoint("198.51.100.2:41820"), .result = TestResult::NoRoute},
+             {.address = endpoint("[2001:db8::2]:41820"), .result = TestResult::NoAddress},
+             {.address = endpoint("192.168.1.2:41820"), .result = TestResult::Untried}};
+       },
+       PathCause::NoWay,
+       {"bob has no way to any address of this computer"},
        {}},
       {"HardAndForwardingSwitchedOff",
        [](DoctorReply& r) {
@@ -401,6 +444,9 @@ TEST(DoctorVerdict, NamesTheCauseAndTheNextStep) {
       at = next.find(words, at);
       EXPECT_NE(at, std::string::npos) << one.name << ": " << words << " in\n" << next;
       if (at == std::string::npos) break;
+    }
+    if (reply.here.forwarding == Forwarding::NatPmp) {
+      EXPECT_EQ(next.find("forward UDP port 41820"), std::string::npos) << one.name;
     }
     EXPECT_EQ(verdict.next.empty(), verdict.cause == PathCause::Direct) << one.name;
     EXPECT_EQ(verdict.text.find('\n'), std::string::npos) << one.name;
