@@ -138,7 +138,7 @@ TEST(PathSet, WhileAllWaysAreTriedABetterKindIsTaken) {
   EXPECT_EQ(b.paths.active(), relay(1)) << "it follows after the trial";
   b.paths.handle_received(b.now, endpoint(2));
   b.drain();
-  b.paths.handle_response(b.now + 10ms, b.challenges.at(0).token);
+  b.paths.handle_response(b.now + 10ms, b.challenges.back().token);
   b.drain();
   EXPECT_EQ(b.paths.active(), endpoint(2));
   b.now += 5s;
