@@ -170,6 +170,34 @@ TEST(NftRuleset, ThePolicyOfIpv6IsAnotherOne) {
   EXPECT_FALSE(fate.rule) << "it is the policy";
 }
 
+/// In several tables, whose chains have the same names.
+TEST(NftRuleset, RulesComeToTheirChains) {
+  const TestNamespace ns;
+  std::string ruleset;
+  for (const char* table : {"inet a", "inet b", "ip a"}) {
+    ruleset += std::string("table ") + table + " { chain empty { }; chain x { accept; accept; }; " +
+               "chain y { drop; }; }\n";
+  }
+  load(ruleset);
+  const auto rules = read_nft_ruleset();
+  ASSERT_TRUE(rules) << rules.error().what;
+  ASSERT_EQ(rules->chains.size(), 9U);
+  for (const NftChain& chain : rules->chains) {
+    const std::size_t expected = chain.name == "empty" ? 0 : chain.name == "x" ? 2 : 1;
+    EXPECT_EQ(chain.rules.size(), expected) << chain.table << " " << chain.name;
+  }
+}
+
+TEST(NftRuleset, OneThatIsTooLongIsNotRead) {
+  const TestNamespace ns;
+  std::string ruleset = "table inet a { chain x { ";
+  for (int i = 0; i <= 20000; ++i) ruleset += "accept; ";
+  load(ruleset + "}; }");
+  const auto rules = read_nft_ruleset();
+  ASSERT_FALSE(rules);
+  EXPECT_EQ(rules.error().code, Errc::Busy);
+}
+
 TEST(NftRuleset, ChainsThatCallEachOtherEnd) {
   NftRuleset rules;
   const auto jump = [](const char* to) {
