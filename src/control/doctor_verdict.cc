@@ -101,7 +101,7 @@ std::string far_text(const DoctorReply& r) {
     case FarEnd::TooOld:
       return r.member + "'s ipop is too old to answer";
     case FarEnd::Busy:
-      return r.member + " was asked too often in the last minute";
+      return r.member + " was asked too often in the last ten seconds";
     case FarEnd::Silent:
     case FarEnd::Answered:
     case FarEnd::Unreached:
