@@ -103,7 +103,7 @@ std::string far_text(const DoctorReply& reply) {
     case FarEnd::Answered:
       return "";
     case FarEnd::Busy:
-      return "was asked too often in the last minute";
+      return "was asked too often in the last ten seconds";
     case FarEnd::TooOld:
       return "its ipop is too old to answer";
     case FarEnd::Silent:

@@ -38,14 +38,14 @@ constexpr std::array<std::string_view, 5> kProtocols{"none", "asking", "pcp", "n
 constexpr std::array<std::string_view, 6> kTestResults{"silence", "answered", "no_address",
                                                        "refused", "no_route", "untried"};
 constexpr std::array<std::string_view, 6> kForwardings{"none",    "asking", "pcp",
-                                                        "nat_pmp", "upnp",   "off"};
+                                                       "nat_pmp", "upnp",   "off"};
 constexpr std::array<std::string_view, 5> kFarEnds{"answered", "busy", "too_old", "silent",
                                                    "unreached"};
 constexpr std::array<std::string_view, 4> kEffects{"unknown", "open", "answers_only", "drops"};
-constexpr std::array<std::string_view, 14> kCauses{
-    "direct",      "moves_to_direct",  "local_firewall", "far_firewall", "both_hard",
-    "one_hard",    "no_common_family", "no_address",     "nothing_told", "filtered",
-    "unknown_nat", "far_unknown",      "offline",        "cut_off"};
+constexpr std::array<std::string_view, 15> kCauses{
+    "direct",   "moves_to_direct",  "local_firewall", "far_firewall", "both_hard",
+    "one_hard", "no_common_family", "no_address",     "nothing_told", "filtered",
+    "no_way",   "unknown_nat",      "far_unknown",    "offline",      "cut_off"};
 constexpr std::span<const std::string_view> words(AdminAction) { return kActions; }
 constexpr std::span<const std::string_view> words(DeviceAction) { return kDeviceActions; }
 constexpr std::span<const std::string_view> words(PathKind) { return kPathKinds; }

@@ -102,6 +102,7 @@ enum class PathCause : std::uint8_t {
   NoAddress,       ///< a side has no address at all
   NothingTold,     ///< the other side named no address
   Filtered,        ///< all addresses stay silent, though the NATs should let us through
+  NoWay,           ///< a side could send nothing to any address of the other
   UnknownNat,      ///< the same, and of a NAT nothing is known yet
   FarUnknown,      ///< the other side could not be asked
   Offline,         ///< there is no session with it

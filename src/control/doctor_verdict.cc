@@ -14,10 +14,19 @@ bool is_forwarded(const DoctorSide& side) {
   return side.forwarding == Forwarding::Pcp || side.forwarding == Forwarding::NatPmp ||
          side.forwarding == Forwarding::Upnp;
 }
+/// What comes to its port gets through its router, whoever sends it.
+bool is_open(const DoctorSide& side) {
+  return is_forwarded(side) || side.ipv4.filtering == NatFiltering::EndpointIndependent;
+}
 /// Nobody knows the port that its router gives the next flow.
 bool is_hard(const DoctorSide& side) { return is_dependent(side.ipv4) && !is_forwarded(side); }
 bool any(const DoctorSide& side, TestResult result) {
   return std::ranges::any_of(side.tests, [&](const AddressTest& t) { return t.result == result; });
+}
+/// It sent nothing to any address of the other side, and no packet filter of its own is to blame.
+bool has_no_way(const DoctorSide& side) {
+  return !side.tests.empty() && !any(side, TestResult::Silence) &&
+         !any(side, TestResult::Answered) && !any(side, TestResult::Refused);
 }
 bool has_address(const DoctorSide& side) { return side.ipv4.has_address || side.ipv6.has_address; }
 bool have_common_family(const DoctorSide& a, const DoctorSide& b) {
@@ -32,29 +41,30 @@ PathCause cause_of_two(const DoctorSide& here, const DoctorSide& there) {
   if (any(here, TestResult::Answered) || any(there, TestResult::Answered)) {
     return PathCause::MovesToDirect;
   }
-  if (any(there, TestResult::Refused)) return PathCause::FarFirewall;
+  if (refuses_to_send(there)) return PathCause::FarFirewall;
   if (!has_address(here) || !has_address(there)) return PathCause::NoAddress;
   if (!have_common_family(here, there)) return PathCause::NoCommonFamily;
   if (here.tests.empty()) return PathCause::NothingTold;
+  if (has_no_way(here) || has_no_way(there)) return PathCause::NoWay;
   const bool both_v4 = here.ipv4.has_address && there.ipv4.has_address;
-  if (both_v4 && is_hard(here) && is_hard(there)) return PathCause::BothHard;
-  if (both_v4 && (is_hard(here) || is_hard(there))) return PathCause::OneHard;
+  if (both_v4 && !is_open(here) && !is_open(there)) {
+    if (is_hard(here) && is_hard(there)) return PathCause::BothHard;
+    if (is_hard(here) || is_hard(there)) return PathCause::OneHard;
+  }
   const bool unknown =
       here.ipv4.mapping == NatMapping::Unknown || there.ipv4.mapping == NatMapping::Unknown;
   return both_v4 && unknown ? PathCause::UnknownNat : PathCause::Filtered;
 }
 
 PathCause cause_of(const DoctorReply& r) {
-  const bool is_silent = r.far == FarEnd::Silent && is_dead(r.path);
-  if (r.path.path.kind == PathKind::Direct && !is_silent) return PathCause::Direct;
-  if (r.firewall.refuses_outgoing || r.firewall.incoming == LocalFirewall::Effect::Drops) {
-    return PathCause::LocalFirewall;
-  }
+  if (r.path.path.kind == PathKind::Direct && !is_dead(r.path)) return PathCause::Direct;
+  const bool drops = r.firewall.incoming == LocalFirewall::Effect::Drops && !is_heard(r);
+  if (r.firewall.refuses_outgoing || drops) return PathCause::LocalFirewall;
   if (r.far == FarEnd::Unreached) {
     if (!has_address(r.here)) return PathCause::NoAddress;
     return r.others > 0 && r.others_online == 0 ? PathCause::CutOff : PathCause::Offline;
   }
-  if (is_silent) return PathCause::Offline;
+  if (r.far == FarEnd::Silent && is_dead(r.path)) return PathCause::Offline;
   if (r.there) return cause_of_two(r.here, *r.there);
   if (any(r.here, TestResult::Answered)) return PathCause::MovesToDirect;
   return PathCause::FarUnknown;
@@ -91,7 +101,7 @@ std::string far_text(const DoctorReply& r) {
     case FarEnd::TooOld:
       return r.member + "'s ipop is too old to answer";
     case FarEnd::Busy:
-      return r.member + " was asked too often in the last minute";
+      return r.member + " was asked too often in the last ten seconds";
     case FarEnd::Silent:
     case FarEnd::Answered:
     case FarEnd::Unreached:
@@ -129,6 +139,9 @@ std::string reason(const DoctorReply& r, PathCause cause) {
     case PathCause::Filtered:
       return "every address stays silent in both directions: a firewall in front of one of them "
              "drops UDP";
+    case PathCause::NoWay:
+      return has_no_way(r.here) ? "this computer has no way to any address of " + r.member
+                                : r.member + " has no way to any address of this computer";
     case PathCause::UnknownNat: {
       const bool here = r.here.ipv4.mapping == NatMapping::Unknown;
       return "every address stays silent, and nobody knows yet how the router of " +
@@ -223,11 +236,17 @@ std::vector<std::string> help(const DoctorReply& r, PathCause cause) {
       return {"let " + port_of(r.here) + " in here, or " + port_of(*r.there) + " at " + r.member +
                   ", on the router and on the computer",
               ask_there};
-    case PathCause::UnknownNat:
+    case PathCause::NoWay:
       return {
+          "see that both have a network in common: the list of addresses says which one "
+          "each side has no route to, or no address for"};
+    case PathCause::UnknownNat: {
+      std::vector<std::string> out{
           "try again when two other members are connected directly, or name two STUN servers "
-          "in /etc/ipop/ipopd.toml, [nat]",
-          forward_here(r)};
+          "in /etc/ipop/ipopd.toml, [nat]"};
+      if (!is_open(r.here)) out.push_back(forward_here(r));
+      return out;
+    }
     case PathCause::FarUnknown:
       if (r.far == FarEnd::TooOld) return {"update ipop on " + r.member};
       return {r.far == FarEnd::Busy ? "try again in ten seconds" : "try again"};
@@ -243,6 +262,25 @@ std::vector<std::string> help(const DoctorReply& r, PathCause cause) {
 }
 
 }  // namespace
+
+bool refuses_to_send(const DoctorSide& side) {
+  return any(side, TestResult::Refused) && !any(side, TestResult::Silence) &&
+         !any(side, TestResult::Answered);
+}
+
+bool is_heard(const DoctorReply& r) {
+  const bool v6 = !r.here.ipv4.has_address && r.here.ipv6.has_address;
+  const auto shows = [&](const AddressTest& t) {
+    return t.result == TestResult::Answered && t.address.address.is_v6() == v6;
+  };
+  if (r.far == FarEnd::Unreached) return false;
+  if (std::ranges::any_of(r.here.tests, shows)) return true;
+  if (r.relay && r.relay->answered > 0) return true;
+  const auto& endpoint = r.path.path.endpoint;
+  if (endpoint && endpoint->address.is_v6() != v6) return false;
+  if (r.path.sent > 0) return r.path.answered > 0;
+  return r.far != FarEnd::Silent;
+}
 
 DoctorVerdict verdict_of(const DoctorReply& reply) {
   const PathCause cause = cause_of(reply);

@@ -118,8 +118,51 @@ const std::vector<Case>& cases() {
          make_hard(*r.there);
          r.here.forwarding = Forwarding::Pcp;
        },
-       PathCause::OneHard,
-       {"because bob's router"},
+       PathCause::Filtered,
+       {"every address stays silent"},
+       {}},
+      {"HardThereAndOpenHere",
+       [](DoctorReply& r) {
+         make_hard(*r.there);
+         r.here.ipv4.filtering = NatFiltering::EndpointIndependent;
+       },
+       PathCause::Filtered,
+       {"every address stays silent"},
+       {}},
+      {"HardHereAndForwardedThere",
+       [](DoctorReply& r) {
+         make_hard(r.here);
+         make_easy(*r.there);
+         r.there->forwarding = Forwarding::Upnp;
+       },
+       PathCause::Filtered,
+       {"every address stays silent"},
+       {}},
+      {"ForwardedButTheirRouterIsNotKnown",
+       [](DoctorReply& r) {
+         r.here.forwarding = Forwarding::NatPmp;
+         r.there->ipv4.mapping = NatMapping::Unknown;
+       },
+       PathCause::UnknownNat,
+       {"the router of bob"},
+       {"STUN"}},
+      {"NoRouteHere",
+       [](DoctorReply& r) {
+         r.here.tests.front() = {.address = endpoint("203.0.113.7:40000"),
+                                 .result = TestResult::NoRoute};
+       },
+       PathCause::NoWay,
+       {"this computer has no way to any address of bob"},
+       {"network in common"}},
+      {"NoWayThere",
+       [](DoctorReply& r) {
+         r.there->tests = {
+             {.address = endpoint("198.51.100.2:41820"), .result = TestResult::NoRoute},
+             {.address = endpoint("[2001:db8::2]:41820"), .result = TestResult::NoAddress},
+             {.address = endpoint("192.168.1.2:41820"), .result = TestResult::Untried}};
+       },
+       PathCause::NoWay,
+       {"bob has no way to any address of this computer"},
        {}},
       {"HardAndForwardingSwitchedOff",
        [](DoctorReply& r) {
@@ -206,16 +249,38 @@ const std::vector<Case>& cases() {
        {"try again"}},
       {"OurFirewallDropsByARule",
        [](DoctorReply& r) {
+         r.path.answered = 0, r.far = FarEnd::Silent, r.there.reset();
          r.firewall = {.incoming = Effect::Drops, .chain = "inet filter input", .rule = 7};
        },
        PathCause::LocalFirewall,
-       {"relayed through carol", "own firewall drops what comes to UDP port 41820",
+       {"no path any more", "own firewall drops what comes to UDP port 41820",
         "chain inet filter input, rule with handle 7"},
        {"nft insert rule inet filter input udp dport 41820 accept"}},
       {"OurFirewallDropsByPolicy",
-       [](DoctorReply& r) { r.firewall = {.incoming = Effect::Drops, .chain = "ip a b"}; },
+       [](DoctorReply& r) {
+         r.path = {}, r.far = FarEnd::Unreached, r.there.reset();
+         r.firewall = {.incoming = Effect::Drops, .chain = "ip a b"};
+       },
        PathCause::LocalFirewall,
        {"chain ip a b, its policy"},
+       {}},
+      {"OurFirewallSeemsToDropWhatComesByTheRelay",
+       [](DoctorReply& r) {
+         r.firewall = {.incoming = Effect::Drops, .chain = "inet filter input", .rule = 7};
+       },
+       PathCause::Filtered,
+       {"relayed through carol", "every address stays silent"},
+       {}},
+      {"OurFirewallDropsIpv4AndADeadPathIsOfIpv6",
+       [](DoctorReply& r) {
+         r.here.ipv6.has_address = true;
+         r.path = {.path = {.kind = PathKind::Direct, .endpoint = endpoint("[2001:db8::7]:40000")},
+                   .sent = 10,
+                   .answered = 0};
+         r.firewall = {.incoming = Effect::Drops, .chain = "ip filter input", .rule = 7};
+       },
+       PathCause::LocalFirewall,
+       {},
        {}},
       {"OurFirewallRefuses",
        [](DoctorReply& r) { r.firewall.refuses_outgoing = true; },
@@ -243,6 +308,14 @@ const std::vector<Case>& cases() {
        PathCause::FarFirewall,
        {"bob's own system refuses to send"},
        {"UDP port 40000 out"}},
+      {"TheirSystemRefusesToSendToOneAddressOfTwo",
+       [](DoctorReply& r) {
+         r.there->tests.push_back(
+             {.address = endpoint("192.168.1.2:41820"), .result = TestResult::Refused});
+       },
+       PathCause::Filtered,
+       {"every address stays silent"},
+       {}},
       {"TooOld",
        [](DoctorReply& r) { r.far = FarEnd::TooOld, r.there.reset(); },
        PathCause::FarUnknown,
@@ -305,6 +378,36 @@ const std::vector<Case>& cases() {
        PathCause::Offline,
        {"no path any more, because bob does not answer"},
        {"switch bob's computer on"}},
+      {"ADirectPathThatWentSilentAfterTheAnswer",
+       [](DoctorReply& r) {
+         r.path = {.path = {.kind = PathKind::Direct}, .sent = 10, .answered = 0};
+       },
+       PathCause::Filtered,
+       {"no path any more, because every address stays silent"},
+       {}},
+      {"ADirectPathThatWentSilentAfterItSaidThatItIsBusy",
+       [](DoctorReply& r) {
+         r.path = {.path = {.kind = PathKind::Direct}, .sent = 10, .answered = 0};
+         r.far = FarEnd::Busy, r.there.reset();
+       },
+       PathCause::FarUnknown,
+       {"no path any more; why is not known: bob was asked too often"},
+       {"try again in ten seconds"}},
+      {"ADirectPathThatIsSilentAndTooOld",
+       [](DoctorReply& r) {
+         r.path = {.path = {.kind = PathKind::Direct}, .sent = 10, .answered = 0};
+         r.far = FarEnd::TooOld, r.there.reset();
+       },
+       PathCause::FarUnknown,
+       {"no path any more"},
+       {"update ipop on bob"}},
+      {"ADirectPathWithMostProbesLost",
+       [](DoctorReply& r) {
+         r.path = {.path = {.kind = PathKind::Direct}, .sent = 10, .answered = 1};
+       },
+       PathCause::Direct,
+       {"direct by UDP"},
+       {}},
       {"APathThatOurFirewallHasJustCut",
        [](DoctorReply& r) {
          r.path = {.path = {.kind = PathKind::Direct}, .sent = 10, .answered = 0};
@@ -341,6 +444,9 @@ TEST(DoctorVerdict, NamesTheCauseAndTheNextStep) {
       at = next.find(words, at);
       EXPECT_NE(at, std::string::npos) << one.name << ": " << words << " in\n" << next;
       if (at == std::string::npos) break;
+    }
+    if (reply.here.forwarding == Forwarding::NatPmp) {
+      EXPECT_EQ(next.find("forward UDP port 41820"), std::string::npos) << one.name;
     }
     EXPECT_EQ(verdict.next.empty(), verdict.cause == PathCause::Direct) << one.name;
     EXPECT_EQ(verdict.text.find('\n'), std::string::npos) << one.name;

@@ -361,9 +361,9 @@ void Daemon::carry_out(engine::InterfaceUp& output) {
 void Daemon::note_unsent(const Endpoint& to, const Error& error) {
   if (error.code == Errc::Busy) return query_path_mtu(to);
   switch (error.os) {
-    case EPERM:
-    case EACCES:
+    case EPERM:  // a packet filter says
       return engine_.handle_unsent(to, wire::TestOutcome::Refused);
+    case EACCES:  // to a broadcast address, or by a route that prohibits it
     case ENETUNREACH:
     case EHOSTUNREACH:
     case ENETDOWN:

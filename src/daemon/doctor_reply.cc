@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "control/doctor_verdict.h"
+
 namespace ipop::daemon {
 namespace {
 
@@ -189,8 +191,7 @@ void fill_in(DoctorReply& reply, const engine::Diagnosed& found) {
   }
   reply.others = static_cast<std::uint32_t>(found.others);
   reply.others_online = static_cast<std::uint32_t>(found.others_online);
-  const auto is_refused = [](const AddressTest& t) { return t.result == TestResult::Refused; };
-  reply.firewall.refuses_outgoing = std::ranges::any_of(reply.here.tests, is_refused);
+  reply.firewall.refuses_outgoing = refuses_to_send(reply.here);
 }
 
 void note_firewall(DoctorReply& reply, const os::NftRuleset& rules) {
@@ -205,6 +206,7 @@ void note_firewall(DoctorReply& reply, const os::NftRuleset& rules) {
   const auto answer = judge(true);
   LocalFirewall& out = reply.firewall;
   if (answer.fate == Fate::Dropped && stranger.fate == Fate::Dropped) {
+    if (is_heard(reply)) return;
     out.incoming = Effect::Drops;
     out.chain = answer.chain;
     out.rule = answer.rule;

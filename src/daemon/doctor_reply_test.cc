@@ -82,9 +82,15 @@ TEST(DoctorReply, WhatGoesFromMemberToMemberIsNoPath) {
 TEST(DoctorReply, ASystemThatRefusesToSendIsEvidence) {
   auto found = direct();
   found.here.tests[1].outcome = wire::TestOutcome::Refused;
-  control::DoctorReply reply;
-  fill_in(reply, found);
-  EXPECT_TRUE(reply.firewall.refuses_outgoing);
+  for (const auto& [outcome, refuses] :
+       {std::pair{wire::TestOutcome::NoRoute, true}, std::pair{wire::TestOutcome::Untried, true},
+        std::pair{wire::TestOutcome::Silence, false},
+        std::pair{wire::TestOutcome::Answered, false}}) {
+    found.here.tests[0].outcome = outcome;
+    control::DoctorReply reply;
+    fill_in(reply, found);
+    EXPECT_EQ(reply.firewall.refuses_outgoing, refuses) << static_cast<int>(outcome);
+  }
 }
 
 os::NftRuleset with(std::vector<os::NftRule> rules) {
@@ -109,12 +115,16 @@ TEST(DoctorReply, TheFirewallsEffect) {
                                .value = {std::byte{8}, std::byte{0}, std::byte{0}, std::byte{0}}},
                 NftVerdict{NftVerdict::Kind::Drop, {}}}};
   const os::NftRule riddle{.handle = 9, .steps = {os::NftRiddle{.may_decide = true}}};
-  const auto effect = [](const os::NftRuleset& rules) {
+  auto found = direct();
+  const auto effect = [&](const os::NftRuleset& rules) {
     control::DoctorReply reply;
-    fill_in(reply, direct());
+    fill_in(reply, found);
     note_firewall(reply, rules);
     return reply.firewall;
   };
+  EXPECT_EQ(effect(with({drop})).incoming, Effect::Unknown) << "it answered nevertheless";
+  EXPECT_EQ(effect(with({drop})).chain, std::nullopt);
+  found.far = engine::FarEnd::Unreached;
   EXPECT_EQ(effect({}).incoming, Effect::Open);
   EXPECT_EQ(effect(with({drop})).incoming, Effect::Drops);
   EXPECT_EQ(effect(with({drop})).chain, "inet filter input");

@@ -38,14 +38,15 @@ void PathSet::handle_received(Instant now, const Way& from) {
   Path& path = find_or_add(from);
   path.last_received = now;
   if (!path.proven) return probe(now, from);
-  if (now < held_until_) return;
   Path* current = find_active();
   if (current == nullptr || current == &path) return;
   elsewhere_at_ = now;
-  if (role_ == Role::Follows && from.is_relay() && active_->is_relay()) {
+  const bool follows = role_ == Role::Follows && held_until_ <= now;
+  if (follows && from.is_relay() && active_->is_relay()) {
     activate(now, from);
   } else if (current->challenged_at + kProbeElsewhere <= now) {
-    // The peer has left our path. What it sends there does not show that ours still works, so ask.
+    // The peer has left our path, or tries another one. What it sends there does not show that ours
+    // still works, so ask.
     suspect_active(now);
   }
 }

@@ -72,8 +72,9 @@ class PathSet {
   /// Challenges a way that is not proven yet, adding it where needed. Requires: there is a session
   /// to do so.
   void probe(Instant now, const Way& way);
-  /// Both ends try all their ways until then: what comes by another one is no move of the peer's,
-  /// and of two that are equally good the present one stays unless it does not answer.
+  /// Both ends try all their ways until then: what comes by another one need not be a move of the
+  /// peer's. Of two that are equally good the present one stays if it answers, which it is asked; a
+  /// peer that has moved is followed in about a second, when three challenges were in vain.
   void hold(Instant until) { held_until_ = until; }
   /// The way is no more (a relay closed it).
   void remove(Instant now, const Way& way);

@@ -50,6 +50,25 @@ struct Bench {
   }
 };
 
+/// Answers the challenges of `b` from `seen` on that the world lets through.
+void answer(Bench& b, std::size_t& seen, const std::function<bool(const Way&)>& works) {
+  for (; seen < b.challenges.size(); ++seen) {
+    if (!works(b.challenges[seen].to)) continue;
+    b.paths.handle_response(b.now, b.challenges[seen].token);
+    b.drain();
+  }
+}
+
+/// The same with all that come, until time has passed.
+void run_answering(Bench& b, Duration time, const std::function<bool(const Way&)>& works) {
+  const Instant end = b.now + time;
+  std::size_t seen = b.challenges.size();
+  while (b.now < end) {
+    answer(b, seen, works);
+    b.run_for(20ms);
+  }
+}
+
 TEST(PathSet, DataMovesOnlyAfterAChallengeIsAnswered) {
   Bench b;
   b.paths.handle_proven(b.now, endpoint(1));
@@ -78,15 +97,35 @@ TEST(PathSet, WhileAllWaysAreTriedTheOneInUseStays) {
   b.paths.handle_received(b.now, endpoint(2));
   b.drain();
   b.paths.handle_response(b.now + 10ms, b.challenges.at(0).token);
-  b.paths.handle_received(b.now + 20ms, endpoint(2));
-  b.drain();
-  EXPECT_EQ(b.paths.active(), endpoint(1));
-  EXPECT_EQ(b.challenges.size(), 1U) << "the path in use is under no suspicion";
-  // It is warm: when the one in use does not answer, it takes over all the same.
-  b.paths.suspect_active(b.now + 30ms);
-  b.drain();
-  b.run_for(1s);
-  EXPECT_EQ(b.paths.active(), endpoint(2));
+  std::size_t seen = 1;
+  for (int i = 0; i < 38; ++i) {  // both ends send on both ways all the while
+    b.paths.handle_received(b.now, endpoint(2));
+    b.paths.handle_traffic(b.now, b.now, b.now);
+    b.drain();
+    b.run_for(100ms);
+    answer(b, seen, [](const Way&) { return true; });
+    EXPECT_EQ(b.paths.active(), endpoint(1)) << i;
+  }
+}
+
+/// A path that is known already, and one that is not.
+TEST(PathSet, AMoveWhileAllWaysAreTriedIsFollowed) {
+  for (const bool is_known : {false, true}) {
+    Bench b;
+    b.paths.handle_proven(b.now, endpoint(1));
+    if (is_known) b.paths.handle_proven(b.now, endpoint(2));
+    b.drain();
+    b.paths.hold(b.now + 4s);
+    std::size_t seen = 0;
+    for (int i = 0; i < 13; ++i) {  // it sends, and answers, from its new address alone
+      b.paths.handle_received(b.now, endpoint(2));
+      b.paths.handle_traffic(b.now, b.now, b.now);
+      b.drain();
+      b.run_for(100ms);
+      answer(b, seen, [](const Way& to) { return to == endpoint(2); });
+    }
+    EXPECT_EQ(b.paths.active(), endpoint(2)) << is_known;
+  }
 }
 
 TEST(PathSet, WhileAllWaysAreTriedABetterKindIsTaken) {
@@ -99,7 +138,7 @@ TEST(PathSet, WhileAllWaysAreTriedABetterKindIsTaken) {
   EXPECT_EQ(b.paths.active(), relay(1)) << "it follows after the trial";
   b.paths.handle_received(b.now, endpoint(2));
   b.drain();
-  b.paths.handle_response(b.now + 10ms, b.challenges.at(0).token);
+  b.paths.handle_response(b.now + 10ms, b.challenges.back().token);
   b.drain();
   EXPECT_EQ(b.paths.active(), endpoint(2));
   b.now += 5s;
@@ -176,20 +215,6 @@ TEST(PathSet, ManyHintsNeverPushOutTheActivePath) {
   b.drain();
   EXPECT_EQ(b.paths.destinations().size(), PathSet::kPathsMax);
   EXPECT_EQ(b.paths.destinations().front(), endpoint(1));
-}
-
-// Answers every challenge of `b` that the world lets through, until time has passed.
-void run_answering(Bench& b, Duration time, const std::function<bool(const Way&)>& works) {
-  const Instant end = b.now + time;
-  std::size_t seen = b.challenges.size();
-  while (b.now < end) {
-    for (; seen < b.challenges.size(); ++seen) {
-      if (!works(b.challenges[seen].to)) continue;
-      b.paths.handle_response(b.now, b.challenges[seen].token);
-      b.drain();
-    }
-    b.run_for(20ms);
-  }
 }
 
 TEST(PathSet, AProvenDirectPathTakesOverFromARelayAndThatFromRouting) {

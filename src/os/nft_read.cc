@@ -219,20 +219,25 @@ std::optional<NftChain> take_chain(const nlmsghdr* message, const Attributes& a)
   return out;
 }
 
-void take_rule(const nlmsghdr* message, const Attributes& a, NftRuleset& out) {
+/// `last`: index of the chain of the rule before, which is mostly this one's, too.
+void take_rule(const nlmsghdr* message, const Attributes& a, NftRuleset& out, std::size_t& last) {
   const auto family = static_cast<const nfgenmsg*>(mnl_nlmsg_get_payload(message))->nfgen_family;
   const std::string table = text(a[NFTA_RULE_TABLE]);
   const std::string name = text(a[NFTA_RULE_CHAIN]);
-  const auto chain = std::ranges::find_if(out.chains, [&](const NftChain& c) {
+  const auto is_it = [&](const NftChain& c) {
     return c.family == family && c.table == table && c.name == name;
-  });
-  if (chain == out.chains.end()) return;
+  };
+  if (last >= out.chains.size() || !is_it(out.chains[last])) {
+    const auto found = std::ranges::find_if(out.chains, is_it);
+    if (found == out.chains.end()) return;
+    last = static_cast<std::size_t>(found - out.chains.begin());
+  }
   NftRule rule;
   if (a[NFTA_RULE_HANDLE] != nullptr) rule.handle = be64toh(mnl_attr_get_u64(a[NFTA_RULE_HANDLE]));
   if (const nlattr* list = a[NFTA_RULE_EXPRESSIONS]) {
     mnl_attr_parse_nested(list, take_element, &rule.steps);
   }
-  chain->rules.push_back(std::move(rule));
+  out.chains[last].rules.push_back(std::move(rule));
 }
 
 int take_set_element(const nlattr* element, void* out) {
@@ -261,7 +266,7 @@ struct SocketCloser {
 using Socket = std::unique_ptr<mnl_socket, SocketCloser>;
 
 /// Asks for all objects of a type, or all elements of a set; `on_object(message, attributes)` for
-/// each.
+/// each, until it says false: then the rest is still to come by the socket, and Busy comes back.
 template <class OnObject>
 Result<void> dump(mnl_socket* socket, std::uint16_t type, const NftSet* set, OnObject on_object) {
   alignas(nlmsghdr) std::array<char, 1024> request{};  // names have at most 256 bytes
@@ -295,7 +300,9 @@ Result<void> dump(mnl_socket* socket, std::uint16_t type, const NftSet* set, OnO
       }
       Attributes attributes{};
       mnl_attr_parse(message, sizeof(nfgenmsg), take_attribute, &attributes);
-      on_object(message, attributes);
+      if (!on_object(message, attributes)) {
+        return fail(Errc::Busy, "the nftables ruleset is too long");
+      }
     }
   }
   return fail(Errc::Busy, "the nftables ruleset does not end");
@@ -323,8 +330,9 @@ bool is_of_use(const NftRuleset& rules, const NftSet& set) {
 Result<void> read_elements(mnl_socket* socket, NftSet& set) {
   return dump(socket, NFT_MSG_GETSETELEM, &set, [&](const nlmsghdr*, const Attributes& a) {
     const nlattr* list = a[NFTA_SET_ELEM_LIST_ELEMENTS];
-    if (list == nullptr || set.elements.size() > kElementsMax) return;
+    if (list == nullptr || set.elements.size() > kElementsMax) return true;
     mnl_attr_parse_nested(list, take_set_element, &set.elements);
+    return true;
   });
 }
 
@@ -341,18 +349,22 @@ Result<NftRuleset> read_nft_ruleset() {
                              if (auto chain = take_chain(message, a)) {
                                out.chains.push_back(std::move(*chain));
                              }
+                             return true;
                            });
   if (!chains) return std::unexpected(chains.error());
   std::size_t rules = 0;
+  std::size_t last = 0;
   const auto read = dump(socket.get(), NFT_MSG_GETRULE, nullptr,
                          [&](const nlmsghdr* message, const Attributes& a) {
-                           if (++rules <= kRulesMax) take_rule(message, a, out);
+                           if (++rules > kRulesMax) return false;
+                           take_rule(message, a, out, last);
+                           return true;
                          });
   if (!read) return std::unexpected(read.error());
-  if (rules > kRulesMax) return fail(Errc::Busy, "the nftables ruleset is too long");
   const auto sets = dump(socket.get(), NFT_MSG_GETSET, nullptr,
                          [&](const nlmsghdr* message, const Attributes& a) {
                            out.sets.push_back(take_set(message, a));
+                           return true;
                          });
   if (!sets) return std::unexpected(sets.error());
   std::erase_if(out.sets, [&](const NftSet& set) { return !is_of_use(out, set); });

@@ -69,9 +69,8 @@ class Judge {
       const NftVerdict* verdict = nullptr;
       bool is_riddle = false;
       const Match match = matches(chain, rule, verdict, is_riddle);
-      if (match == Match::No) continue;
       if (is_riddle) out.accepted = out.dropped = true;
-      if (verdict == nullptr) continue;
+      if (match == Match::No || verdict == nullptr) continue;
       const bool goes_on = apply(chain, rule, *verdict, depth, out);
       if (match == Match::Yes && !goes_on) return out;
     }
@@ -115,7 +114,8 @@ class Judge {
     return true;
   }
 
-  /// `verdict`: what a rule that matches says; null: nothing. `is_riddle`: it may decide anything.
+  /// `verdict`: what a rule that matches says; null: nothing. `is_riddle`: it may decide anything,
+  /// even where the match is No, which may come of a later part.
   Match matches(const NftChain& chain, const NftRule& rule, const NftVerdict*& verdict,
                 bool& is_riddle) const {
     Registers registers;
@@ -148,6 +148,7 @@ class Judge {
       } else {
         match = Match::Maybe;
         is_riddle |= std::get<NftRiddle>(step).may_decide;
+        registers.clear();  // it may load, as `fib` does: what was there is not known any more
       }
     }
     return match;

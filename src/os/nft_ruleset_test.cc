@@ -72,6 +72,10 @@ constexpr Case kCases[] = {
      "table inet early { chain pre { type filter hook prerouting priority raw; "
      "meta l4proto udp drop; }; }",
      Fate::Dropped, Fate::Dropped, "inet early pre"},
+    {"AnAnswerFromAnAddressThatIsLookedUpOverItsState",
+     "table inet filter { chain input { type filter hook input priority 0; policy drop; "
+     "ct state established,related fib saddr type unicast accept; }; }",
+     Fate::Dropped, Fate::Unknown},
     {"AJump",
      "table inet filter { chain datagrams { udp dport 41820 drop; return; }; "
      "chain input { type filter hook input priority 0; meta l4proto udp jump datagrams; accept; }; "
@@ -166,6 +170,34 @@ TEST(NftRuleset, ThePolicyOfIpv6IsAnotherOne) {
   EXPECT_FALSE(fate.rule) << "it is the policy";
 }
 
+/// In several tables, whose chains have the same names.
+TEST(NftRuleset, RulesComeToTheirChains) {
+  const TestNamespace ns;
+  std::string ruleset;
+  for (const char* table : {"inet a", "inet b", "ip a"}) {
+    ruleset += std::string("table ") + table + " { chain empty { }; chain x { accept; accept; }; " +
+               "chain y { drop; }; }\n";
+  }
+  load(ruleset);
+  const auto rules = read_nft_ruleset();
+  ASSERT_TRUE(rules) << rules.error().what;
+  ASSERT_EQ(rules->chains.size(), 9U);
+  for (const NftChain& chain : rules->chains) {
+    const std::size_t expected = chain.name == "empty" ? 0 : chain.name == "x" ? 2 : 1;
+    EXPECT_EQ(chain.rules.size(), expected) << chain.table << " " << chain.name;
+  }
+}
+
+TEST(NftRuleset, OneThatIsTooLongIsNotRead) {
+  const TestNamespace ns;
+  std::string ruleset = "table inet a { chain x { ";
+  for (int i = 0; i <= 20000; ++i) ruleset += "accept; ";
+  load(ruleset + "}; }");
+  const auto rules = read_nft_ruleset();
+  ASSERT_FALSE(rules);
+  EXPECT_EQ(rules.error().code, Errc::Busy);
+}
+
 TEST(NftRuleset, ChainsThatCallEachOtherEnd) {
   NftRuleset rules;
   const auto jump = [](const char* to) {
@@ -179,6 +211,47 @@ TEST(NftRuleset, ChainsThatCallEachOtherEnd) {
                    .rules = {jump("b"), jump("gone")}},
                   {.family = 1, .table = "t", .name = "b", .rules = {jump("b")}}};
   EXPECT_EQ(judge_incoming_udp(rules, {.port = 1}).fate, Fate::Unknown);
+}
+
+/// As "input" of a table inet filter, with this policy.
+NftRuleset input(NftRule rule, bool drops) {
+  NftRuleset out;
+  out.chains.push_back({.family = 1,
+                        .table = "filter",
+                        .name = "input",
+                        .is_filter = true,
+                        .hook = 1,
+                        .drops = drops,
+                        .rules = {std::move(rule)}});
+  return out;
+}
+
+/// Which `fib` does over the conntrack state that was looked at before.
+TEST(NftRuleset, WhatCannotBeFollowedMayLoadARegister) {
+  const auto number = [](std::uint8_t n) {
+    return ByteVector{std::byte{n}, std::byte{0}, std::byte{0}, std::byte{0}};
+  };
+  NftRule rule{.handle = 1, .steps = {}};
+  rule.steps = {
+      NftLoad{.what = NftLoad::What::ConntrackState, .to = 1},
+      NftBitwise{.from = 1, .to = 1, .mask = number(6), .flip = number(0)},
+      NftCompare{.from = 1, .relation = NftCompare::Relation::NotEqual, .value = number(0)},
+      NftRiddle{},
+      NftCompare{.from = 1, .value = number(1)},
+      NftVerdict{NftVerdict::Kind::Accept, {}}};
+  const NftRuleset rules = input(std::move(rule), true);
+  EXPECT_EQ(judge_incoming_udp(rules, {.port = 1, .is_established = true}).fate, Fate::Unknown);
+  EXPECT_EQ(judge_incoming_udp(rules, {.port = 1}).fate, Fate::Dropped);
+}
+
+TEST(NftRuleset, WhatMayDecideDoesSoWhateverTheRestOfTheRuleMatches) {
+  NftRule rule{.handle = 1, .steps = {}};
+  rule.steps = {NftRiddle{.may_decide = true}, NftLoad{.what = NftLoad::What::L4Protocol, .to = 1},
+                NftCompare{.from = 1, .value = {std::byte{6}}},
+                NftVerdict{NftVerdict::Kind::Drop, {}}};
+  for (const bool drops : {false, true}) {
+    EXPECT_EQ(judge_incoming_udp(input(rule, drops), {.port = 1}).fate, Fate::Unknown) << drops;
+  }
 }
 
 }  // namespace
