@@ -177,6 +177,23 @@ TEST(Doctor, AMemberWithAnOlderVersion) {
   EXPECT_EQ(outcome_of(found.here, w.bob().endpoint()), TestOutcome::Silence);
 }
 
+/// What comes from it does not show that the question has reached it.
+TEST(Doctor, AMemberThatHearsNothingOfUsIsNotTooOld) {
+  DoctorWorld w;
+  w.set_path(w.alice(), w.carol(), {.blocked = true});
+  w.refuse_to_send(w.alice(), w.bob().endpoint());
+  const auto self = w.bob().status();
+  w.alice().updates.clear();
+  w.begin(w.alice(), "bob");
+  const auto is_over = [&] { return DoctorWorld::diagnosis(w.alice()) != nullptr; };
+  for (int i = 0; i < 800 && !is_over(); ++i) {
+    w.bob().send_ip(self.slot, ip_packet(*self.v4, *w.alice().status().v4));
+    w.run_for(20ms);
+  }
+  ASSERT_TRUE(is_over());
+  EXPECT_NE(DoctorWorld::diagnosis(w.alice())->far, FarEnd::TooOld);
+}
+
 TEST(Doctor, AMemberThatNothingComesFromThoughThereIsASession) {
   DoctorWorld w;
   for (Node* other : {&w.alice(), &w.carol()}) w.set_path(w.bob(), *other, {.blocked = true});
