@@ -162,6 +162,7 @@ void Network::exam_timeouts(const Now& now) {
 }
 
 void Network::step(const Now& now, Exam& exam) {
+  if (end_if_futile(exam)) return;
   Peer* peer = peers_.find(exam.node);
   const Duration passed = now.at - exam.stage_began;
   if (peer == nullptr || now.at - exam.began >= kWhole) return finish(now, exam);
@@ -192,6 +193,24 @@ void Network::step(const Now& now, Exam& exam) {
     case Exam::Stage::Over:
       return;
   }
+}
+
+/// What it is about has gone meanwhile: then it fails as it would if it were begun now.
+bool Network::end_if_futile(Exam& exam) {
+  std::optional<CommandError> why;
+  if (state_ != State::Member) {
+    why = {Failure::RemovedMember, "this computer is not a member of " + name_ + " any more",
+           "`ipop leave " + name_ + "`, then join with a new invite"};
+  } else if (!up_) {
+    why = {Failure::Down, name_ + " is down", "`ipop up " + name_ + "` first"};
+  } else if (membership_.find(exam.node) == nullptr) {
+    why = {Failure::UnknownMember, "it is not a member of " + name_ + " any more",
+           "`ipop status` lists the members"};
+  }
+  if (!why) return false;
+  exam.stage = Exam::Stage::Over;
+  ctx_->outputs.emplace_back(CommandUpdate{exam.command, *std::move(why), true});
+  return true;
 }
 
 /// The session was dead, which the question has shown.
