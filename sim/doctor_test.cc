@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <functional>
 
 #include "sim/scenario.h"
 
@@ -177,6 +178,23 @@ TEST(Doctor, AMemberWithAnOlderVersion) {
   EXPECT_EQ(outcome_of(found.here, w.bob().endpoint()), TestOutcome::Silence);
 }
 
+/// What comes from it does not show that the question has reached it.
+TEST(Doctor, AMemberThatHearsNothingOfUsIsNotTooOld) {
+  DoctorWorld w;
+  w.set_path(w.alice(), w.carol(), {.blocked = true});
+  w.refuse_to_send(w.alice(), w.bob().endpoint());
+  const auto self = w.bob().status();
+  w.alice().updates.clear();
+  w.begin(w.alice(), "bob");
+  const auto is_over = [&] { return DoctorWorld::diagnosis(w.alice()) != nullptr; };
+  for (int i = 0; i < 800 && !is_over(); ++i) {
+    w.bob().send_ip(self.slot, ip_packet(*self.v4, *w.alice().status().v4));
+    w.run_for(20ms);
+  }
+  ASSERT_TRUE(is_over());
+  EXPECT_NE(DoctorWorld::diagnosis(w.alice())->far, FarEnd::TooOld);
+}
+
 TEST(Doctor, AMemberThatNothingComesFromThoughThereIsASession) {
   DoctorWorld w;
   for (Node* other : {&w.alice(), &w.carol()}) w.set_path(w.bob(), *other, {.blocked = true});
@@ -279,6 +297,49 @@ TEST(Doctor, WhoLeavesMeanwhileIsTold) {
   ASSERT_EQ(w.alice().updates.size(), 1U);
   EXPECT_TRUE(w.alice().updates[0].last);
   EXPECT_TRUE(std::holds_alternative<engine::CommandError>(w.alice().updates[0].update));
+}
+
+/// Each of these leaves bob unreached, which is no reason to look at his computer.
+TEST(Doctor, WhatEndsItMeanwhileIsTold) {
+  using Change = std::function<void(DoctorWorld&)>;
+  const std::pair<engine::Failure, Change> cases[] = {
+      {engine::Failure::Down,
+       [](DoctorWorld& w) {
+         ASSERT_TRUE(w.alice().engine().set_up(w.alice().now(), {}, false));
+         w.alice().drain();
+       }},
+      {engine::Failure::UnknownMember,
+       [](DoctorWorld& w) {
+         ASSERT_TRUE(w.alice().engine().kick(w.alice().now(), {}, "bob"));
+         w.alice().drain();
+       }},
+  };
+  for (const auto& [failure, change] : cases) {
+    DoctorWorld w;
+    w.alice().updates.clear();
+    w.begin(w.alice(), "bob");
+    w.run_for(100ms);
+    change(w);
+    w.run_for(kLimit);
+    ASSERT_EQ(w.alice().updates.size(), 1U);
+    const auto* error = std::get_if<engine::CommandError>(&w.alice().updates[0].update);
+    ASSERT_NE(error, nullptr);
+    EXPECT_EQ(error->failure, failure) << error->message;
+  }
+}
+
+TEST(Doctor, WhoIsRemovedMeanwhileIsTold) {
+  DoctorWorld w;
+  w.bob().updates.clear();
+  w.begin(w.bob(), "carol");
+  w.run_for(20ms);
+  ASSERT_TRUE(w.alice().engine().kick(w.alice().now(), {}, "bob"));
+  w.alice().drain();
+  w.run_for(kLimit);
+  ASSERT_EQ(w.bob().updates.size(), 1U);
+  const auto* error = std::get_if<engine::CommandError>(&w.bob().updates[0].update);
+  ASSERT_NE(error, nullptr);
+  EXPECT_EQ(error->failure, engine::Failure::RemovedMember) << error->message;
 }
 
 TEST(Doctor, WhomItCannotLookAt) {

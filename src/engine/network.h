@@ -266,6 +266,7 @@ class Network {
   void begin_asking(const Now& now, Exam& exam, Peer& peer);
   void begin_testing(const Now& now, Exam& exam, Peer& peer);
   void ask(const Now& now, Exam& exam, Peer& peer);
+  bool end_if_futile(Exam& exam);
   void finish(const Now& now, Exam& exam);
   void handle_diagnose(const Now& now, Peer& peer, const wire::Diagnose& frame);
   void handle_diagnosis(const Now& now, const Peer& peer, const wire::Diagnosis& frame);

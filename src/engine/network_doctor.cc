@@ -13,8 +13,7 @@ namespace {
 
 /// How long a member is called that there is no session with, and one that has no path yet.
 constexpr Duration kCall = std::chrono::seconds(6);
-/// DIAGNOSE is repeated so often; who does not answer kAsks of them does not know the question, or
-/// is not there.
+/// DIAGNOSE is repeated so often before the test begins without an answer.
 constexpr Duration kAskAgain = std::chrono::milliseconds(500);
 constexpr int kAsks = 4;
 constexpr Duration kTest = std::chrono::seconds(4);
@@ -107,6 +106,14 @@ wire::PortForwarding forwarding_of(const nat::OuterAddresses::Report& report) {
   return out;
 }
 
+/// By some way at least half of our probes came back. Half a dozen questions are not all lost
+/// there.
+bool hears_us(const nat::Trial& trial) {
+  return std::ranges::any_of(trial.findings(), [](const nat::Trial::Finding& f) {
+    return f.answered > 0 && 2 * f.answered >= f.sent;
+  });
+}
+
 wire::AddressTest test_of(const nat::Trial::Finding& finding) {
   using std::chrono::microseconds;
   wire::AddressTest out{.endpoint = finding.way.endpoint(),
@@ -155,6 +162,7 @@ void Network::exam_timeouts(const Now& now) {
 }
 
 void Network::step(const Now& now, Exam& exam) {
+  if (end_if_futile(exam)) return;
   Peer* peer = peers_.find(exam.node);
   const Duration passed = now.at - exam.stage_began;
   if (peer == nullptr || now.at - exam.began >= kWhole) return finish(now, exam);
@@ -172,20 +180,37 @@ void Network::step(const Now& now, Exam& exam) {
       if (!peer->was_online) return begin_calling(now, exam);
       if (exam.ask_at > now.at) return;
       if (exam.asked < kAsks) return ask(now, exam, *peer);
-      // Our PING was answered meanwhile, or something else came.
-      exam.far =
-          peer->link->silence(now.at).value_or(kCall) < passed ? FarEnd::TooOld : FarEnd::Silent;
+      exam.far = FarEnd::Silent;  // for all that is known until finish()
       return begin_testing(now, exam, *peer);
     case Exam::Stage::Testing: {
       const bool runs = peer->trial && peer->trial->is_running();
       const bool waits = exam.far == FarEnd::Answered && !exam.there_done;
       if (passed >= kTest || (!runs && !waits)) return finish(now, exam);
-      if (waits && exam.ask_at <= now.at) ask(now, exam, *peer);
+      const bool asks = waits || exam.far == FarEnd::Silent;  // it may be that all were lost
+      if (asks && exam.ask_at <= now.at) ask(now, exam, *peer);
       return;
     }
     case Exam::Stage::Over:
       return;
   }
+}
+
+/// What it is about has gone meanwhile: then it fails as it would if it were begun now.
+bool Network::end_if_futile(Exam& exam) {
+  std::optional<CommandError> why;
+  if (state_ != State::Member) {
+    why = {Failure::RemovedMember, "this computer is not a member of " + name_ + " any more",
+           "`ipop leave " + name_ + "`, then join with a new invite"};
+  } else if (!up_) {
+    why = {Failure::Down, name_ + " is down", "`ipop up " + name_ + "` first"};
+  } else if (membership_.find(exam.node) == nullptr) {
+    why = {Failure::UnknownMember, "it is not a member of " + name_ + " any more",
+           "`ipop status` lists the members"};
+  }
+  if (!why) return false;
+  exam.stage = Exam::Stage::Over;
+  ctx_->outputs.emplace_back(CommandUpdate{exam.command, *std::move(why), true});
+  return true;
 }
 
 /// The session was dead, which the question has shown.
@@ -354,6 +379,9 @@ void Network::finish(const Now& now, Exam& exam) {
   if (!is_online) {
     exam.far = FarEnd::Unreached;
     exam.there.reset();
+  } else if (exam.far == FarEnd::Silent && peer->trial && hears_us(*peer->trial)) {
+    // Who has put the question to us knows it.
+    if (!peer->trial_request) exam.far = FarEnd::TooOld;
   }
   Diagnosed out{.far = exam.far, .here = findings(now, peer), .there = std::move(exam.there)};
   out.told = local_.candidates;
