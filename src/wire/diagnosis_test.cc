@@ -163,7 +163,7 @@ INSTANTIATE_TEST_SUITE_P(
         Bad{"forwarding",
             "210201000001"
             "5ca3" +
-                kNats + "050200",
+                kNats + "060200",
             Errc::BadValue},
         Bad{"path",
             "210201000001"
