@@ -293,6 +293,35 @@ TEST(Membership, TwoThatGrewApartExchangeOnlyWhatDiffers) {
   EXPECT_LE(alice.datagrams_sent() + bob.datagrams_sent() - before, 250U);
 }
 
+// The one who admitted the loser of a name, and could mend it at once, does not come back.
+TEST(Membership, OthersMendWhatTheAdmitterCannot) {
+  World world(18);
+  make_trio(world);
+  Node& alice = world.node(0);
+  Node& bob = world.node(1);
+  const std::string bobs = invite(bob);
+  const std::string alices = invite(alice);
+  world.run_for(5s);
+  Node& dave = world.add_node();
+  Node& erin = world.add_node();
+  for (Node* node : {&bob, &erin}) world.set_group(*node, 1);
+  begin_join(dave, alices, "laptop");
+  ASSERT_TRUE(world.run_until([&] { return has_joined(dave); }, 20s));
+  world.run_for(2s);  // an ADMIT's time is in seconds: dave is first
+  begin_join(erin, bobs, "laptop");
+  ASSERT_TRUE(world.run_until([&] { return has_joined(erin); }, 20s));
+  world.run_for(2s);
+  ASSERT_EQ(self_of(erin)->name, "laptop");
+  bob.crash();
+  world.set_group(erin, 0);
+
+  ASSERT_TRUE(world.run_until([&] { return self_of(erin)->name.empty(); }, 5min));
+  ASSERT_TRUE(world.run_until([&] { return !self_of(erin)->name.empty(); }, 3min));
+  EXPECT_NE(self_of(erin)->name, "laptop");
+  ASSERT_TRUE(world.run_until([&] { return alice.is_online_with(self_of(erin)->name); }, 1min));
+  EXPECT_EQ(self_of(dave)->name, "laptop");
+}
+
 TEST(Membership, AFounderThatRestartedOftenStillAdmits) {
   World world(12);
   Node& alice = world.add_node();

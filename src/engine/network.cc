@@ -187,10 +187,13 @@ void Network::handle_interface(const std::string& name, const std::string& probl
 void Network::handle_timeout(const Now& now) {
   if (clock_at_ <= now.at || local_.timestamps.wants_reservation(now)) reserve_clock(now);
   if (membership_at_ <= now.at) pace_.demand_evaluation();
-  if (mend_at_ <= now.at) {
-    mend_at_ = Instant::max();
+  if (mend_turns_.deadline() <= now.at) {
     settle_membership(now);
-    if (state_ == State::Member) mend_conflicts(now);
+    if (state_ == State::Member) {
+      mend_conflicts(now);
+    } else {
+      mend_turns_ = {};
+    }
   }
   devices_.handle_timeout(now);
   if (ring_) ring_->handle_timeout(now.at);
@@ -257,7 +260,7 @@ Instant Network::deadline_of(const Peer& peer) const {
 }
 
 Instant Network::deadline() const {
-  Instant at = std::min({ring_deadline_, mend_at_, relays_deadline_, store_retry_at_,
+  Instant at = std::min({ring_deadline_, mend_turns_.deadline(), relays_deadline_, store_retry_at_,
                          peers_store_at_, membership_at_, clock_at_, devices_store_at_,
                          pace_.deadline(), tell_at_, devices_.deadline(), peers_.deadline()});
   for (const Ping& ping : pings_) at = std::min(at, ping.next_at);

@@ -13,6 +13,7 @@
 #include "engine/context.h"
 #include "engine/device_host.h"
 #include "engine/diagnosis.h"
+#include "engine/mend_turns.h"
 #include "engine/peer_table.h"
 #include "engine/recon_budget.h"
 #include "engine/statement_pace.h"
@@ -457,8 +458,7 @@ class Network {
   std::vector<wire::PeerHint> remembered_;  ///< addresses kept while there is no ring
   std::unordered_map<TunnelKey, std::vector<Endpoint>> invite_hosts_;
 
-  std::map<wire::NodeId, Instant> mended_at_;
-  Instant mend_at_ = Instant::max();  ///< when to look again whether a conflict was mended
+  MendTurns mend_turns_;
   UnixTime lived_until_;
 
   std::optional<Join> join_;

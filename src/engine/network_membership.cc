@@ -6,11 +6,6 @@
 #include "engine/text.h"
 
 namespace ipop::engine {
-namespace {
-
-constexpr Duration kMendInterval = std::chrono::seconds(30);
-
-}  // namespace
 
 /// Whoever is judged now is judged by everything that is here.
 void Network::settle_membership(const Now& now) {
@@ -142,22 +137,20 @@ bool Network::admitted_by_us(const member::Member& m) const {
   });
 }
 
-/// PROTOCOL 3: whoever admitted a member that lost its name or address to another signs a new
-/// ADMIT. Others may sign one for the same address at the same moment, so it is tried again; once
-/// in a while only, since a repair that does not help must not be repeated for ever.
+/// PROTOCOL 3: a member that lost its name or address to another gets a new ADMIT, from the one who
+/// admitted it or, should that one be away for good, from others (MendTurns).
 void Network::mend_conflicts(const Now& now) {
-  mend_at_ = Instant::max();
-  std::vector<ByteVector> mended;
+  std::vector<MendTurns::Lost> lost;
   for (const auto& [node, m] : membership_.members()) {
-    if ((m.v4 && !m.name.empty()) || !admitted_by_us(m)) continue;
-    const auto [last, first_time] = mended_at_.try_emplace(node, now.at);
-    if (first_time || last->second + kMendInterval <= now.at) {
-      last->second = now.at;
-      auto statement =
-          member::mend(membership_, *set_, {&*identity_, grant_}, node, wall(now), *ctx_->rng);
-      if (statement) mended.push_back(std::move(*statement));
-    }
-    mend_at_ = std::min(mend_at_, last->second + kMendInterval);
+    if ((m.v4 && !m.name.empty()) || node == self()->node) continue;
+    const std::size_t others = membership_.members().size() - 1;
+    lost.push_back({node, admitted_by_us(m) ? 0 : MendTurns::place_of(self()->node, node, others)});
+  }
+  std::vector<ByteVector> mended;
+  for (const wire::NodeId& node : mend_turns_.take_due(now.at, lost)) {
+    auto statement =
+        member::mend(membership_, *set_, {&*identity_, grant_}, node, wall(now), *ctx_->rng);
+    if (statement) mended.push_back(std::move(*statement));
   }
   if (!mended.empty()) publish_statements(now, mended);
 }
