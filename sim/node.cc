@@ -121,7 +121,7 @@ void Node::drain() {
                      snapshot_ = std::move(o.snapshot);
                      garbage_ = std::move(o.garbage);
                    },
-                   [&](engine::InterfaceUp& o) { engine_->handle_interface(o.slot, "sim0", ""); },
+                   [&](engine::InterfaceUp& o) { engine_->handle_interface(o.slot, {"sim0"}); },
                    [](engine::InterfaceDown&) {},
                    [&](engine::QueryPathMtu& o) { engine_->handle_path_mtu(o.to, 1500); },
                    [](engine::AskRouter&) {},  // no router here speaks UPnP

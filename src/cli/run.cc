@@ -127,7 +127,7 @@ Answer ping(const Invocation& invocation, control::CallOptions options) {
   };
   Answer answer = ask_daemon(invocation, options);
   const bool stopped = options.interrupt != nullptr && *options.interrupt != 0;
-  if (!answer && stopped && so_far.sent > 0) return so_far;
+  if (!answer && stopped) return so_far;
   return answer;
 }
 

@@ -131,8 +131,8 @@ std::string text_of(const CreateReply& reply) {
   out += line("you", you_text(network.self) + "  founder");
   out += fmt::format(
       "\nRecovery key, shown this once:\n\n  {}\n\n"
-      "Write it down and keep it away from this computer. Should this computer be lost, it is\n"
-      "the only way to take the network over again; whoever has it can do that.\n\n",
+      "Write it down and keep it away from this computer: whoever has it rules the network, also\n"
+      "when this computer is lost. (No command takes it yet; a later version's will.)\n\n",
       reply.recovery_key);
   out += line("next", "ipop invite " + network.name);
   return out + text_of(reply.health);
@@ -144,7 +144,11 @@ std::string text_of(const JoinReply& reply) {
   out += line("you", you_text(network.self));
   if (!reply.admitted_by.empty()) {
     out += line("path", fmt::format("to {}: {}", reply.admitted_by, path_text(reply.path)));
-    out += line("next", fmt::format("ping {}.{}.internal", reply.admitted_by, network.name));
+    const bool by_name =
+        std::ranges::count(reply.health, "names_not_integrated", &control::Health::code) == 0;
+    out +=
+        line("next", by_name ? fmt::format("ping {}.{}.internal", reply.admitted_by, network.name)
+                             : "ipop ping " + reply.admitted_by);
   } else {
     out += line("next", "ipop status " + network.name);
   }

@@ -41,8 +41,8 @@ Recovery key, shown this once:
 
   ABCD-EFGH
 
-Write it down and keep it away from this computer. Should this computer be lost, it is
-the only way to take the network over again; whoever has it can do that.
+Write it down and keep it away from this computer: whoever has it rules the network, also
+when this computer is lost. (No command takes it yet; a later version's will.)
 
 next      ipop invite family
 )");
@@ -87,6 +87,15 @@ you       alice  10.83.0.1  alice.family.internal
 path      to bob: direct, udp 203.0.113.7:41820, 12.3 ms
 next      ping bob.family.internal
 )");
+}
+
+TEST(Text, WhereNamesAreNotAnsweredTheNextStepNamesNone) {
+  const std::string text =
+      text_of(JoinReply{.network = family(),
+                        .admitted_by = "bob",
+                        .path = direct_path(),
+                        .health = {{.code = "names_not_integrated", .message = "m", .next = "n"}}});
+  EXPECT_NE(text.find("next      ipop ping bob\n"), std::string::npos) << text;
 }
 
 TEST(Text, SmallOnes) {

@@ -228,7 +228,7 @@ struct InviteReply {
   std::optional<std::string> name;
   std::optional<Ipv4> address;
   std::vector<Endpoint> hosts;  ///< where the joiner will call first
-  std::vector<Health> health;   ///< e.g. no address that is reachable from elsewhere
+  std::vector<Health> health;   ///< e.g. local_invite: no address that is reachable from elsewhere
   friend bool operator==(const InviteReply&, const InviteReply&) = default;
 };
 struct JoinReply {

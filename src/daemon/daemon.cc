@@ -275,6 +275,7 @@ void Daemon::watch_clocks(const Now& now) {
 }
 
 void Daemon::update_addresses() {
+  for (auto& [slot, made] : interfaces_.review()) engine_.handle_interface(slot, std::move(made));
   auto addresses = interfaces_.local_addresses();
   auto gateways = interfaces_.gateways();
   if (!addresses || !gateways) return;
@@ -353,8 +354,7 @@ void Daemon::carry_out(engine::Store& output) {
 }
 
 void Daemon::carry_out(engine::InterfaceUp& output) {
-  const Interfaces::Made made = interfaces_.up(output);
-  engine_.handle_interface(output.slot, made.name, made.problem);
+  engine_.handle_interface(output.slot, interfaces_.up(output));
 }
 
 /// What the kernel refuses is lost, but says why.

@@ -49,7 +49,7 @@ void DnsServer::process(const engine::NameTable& names) {
   }
 }
 
-void DnsServer::open(NetworkSlot slot, std::optional<Ipv4> v4, const Ipv6& v6) {
+Result<void> DnsServer::open(NetworkSlot slot, std::optional<Ipv4> v4, const Ipv6& v6) {
   std::vector<IpAddress> wanted = {v6};
   if (v4) wanted.emplace_back(*v4);
   for (auto it = listeners_.begin(); it != listeners_.end();) {
@@ -57,7 +57,14 @@ void DnsServer::open(NetworkSlot slot, std::optional<Ipv4> v4, const Ipv6& v6) {
     if (!stays) poller_.remove(it->second.socket.fd());
     it = stays ? std::next(it) : listeners_.erase(it);
   }
-  for (const IpAddress& address : wanted) listen(slot, address);
+  Result<void> first{};
+  for (const IpAddress& address : wanted) {
+    auto one = listen(slot, address);
+    if (one) continue;
+    log_->write(LogLevel::Warning, "dns", "no names by " + std::string(one.error().what));
+    if (address.is_v6() != v4.has_value()) first = std::move(one);
+  }
+  return first;
 }
 
 void DnsServer::close(NetworkSlot slot) {
@@ -68,19 +75,17 @@ void DnsServer::close(NetworkSlot slot) {
   });
 }
 
-void DnsServer::listen(NetworkSlot slot, const IpAddress& address) {
+Result<void> DnsServer::listen(NetworkSlot slot, const IpAddress& address) {
   const os::SocketAddress to = os::to_socket_address({address, kDnsPort}, /*mapped=*/false);
   os::UniqueFd socket(
       ::socket(address.is_v6() ? AF_INET6 : AF_INET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (!socket || ::bind(socket.fd(), to.get(), to.length) != 0) {
-    log_->write(LogLevel::Warning, "dns",
-                "cannot answer for names at " + address.to_string() + ": " +
-                    std::string(os::fail_errno("port 53", errno).error().what));
-    return;
+    return os::fail_errno("port 53 of " + address.to_string(), errno);
   }
   const std::uint64_t token = next_token_++;
-  if (!poller_.add(socket.fd(), token, os::Interest::Read)) return;
+  if (auto added = poller_.add(socket.fd(), token, os::Interest::Read); !added) return added;
   listeners_.emplace(token, Listener{slot, address, std::move(socket)});
+  return {};
 }
 
 bool DnsServer::is_own(const IpAddress& source) const {

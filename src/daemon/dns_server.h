@@ -24,8 +24,9 @@ class DnsServer {
   int fd() const { return poller_.fd(); }
   void process(const engine::NameTable& names);
 
-  /// Listens on a network's addresses (anew, when they changed).
-  void open(NetworkSlot slot, std::optional<Ipv4> v4, const Ipv6& v6);
+  /// Listens on a network's addresses (anew, when they changed); fails if that is not possible for
+  /// the one that programs are told to ask: IPv4 where there is one.
+  Result<void> open(NetworkSlot slot, std::optional<Ipv4> v4, const Ipv6& v6);
   void close(NetworkSlot slot);
 
  private:
@@ -35,7 +36,7 @@ class DnsServer {
     os::UniqueFd socket;
   };
   DnsServer(os::Poller poller, Logger& log) : poller_(std::move(poller)), log_(&log) {}
-  void listen(NetworkSlot slot, const IpAddress& address);
+  Result<void> listen(NetworkSlot slot, const IpAddress& address);
   bool is_own(const IpAddress& source) const;
 
   os::Poller poller_;

@@ -75,11 +75,17 @@ void Daemon::handle(ClientId client, const control::CreateRequest& request) {
   options.member = request.name ? *request.name : host_name();
   options.pool = request.subnet;
   options.taken = interfaces_.taken_prefixes();
+  std::ranges::copy(engine_.pools(),
+                    std::back_inserter(options.taken));  // also of those that are down
   for (const std::string& name : {options.network, options.member}) {
     if (!wire::is_valid_name(name)) return finish(client, bad_name(name));
   }
   if (request.subnet) {
-    if (const auto other = interfaces_.clash(*request.subnet)) {
+    auto other = interfaces_.clash(*request.subnet);
+    for (const Prefix4& pool : engine_.pools()) {  // one that is down has no route
+      if (!other && pool.overlaps(*request.subnet)) other = "a network of ours";
+    }
+    if (other) {
       return finish(client, {engine::Failure::SubnetClash,
                              "subnet " + request.subnet->to_string() +
                                  " is already used on this computer by " + *other,
@@ -124,6 +130,7 @@ void Daemon::handle(ClientId client, const control::InviteRequest& request) {
   reply.name = request.name;
   reply.address = request.address;
   reply.hosts = made->hosts;
+  reply.health = advice_on_hosts(made->hosts, packets_->port());
   finish(client, std::move(reply));
 }
 
@@ -400,8 +407,10 @@ void Daemon::finish(ClientId client, control::Reply reply) {
 std::vector<control::Health> Daemon::health_of(const engine::NetworkStatus& status) const {
   std::vector<control::Health> out;
   for (const engine::Health& h : status.health) out.push_back(daemon::health_of(h));
-  const std::string advice = interfaces_.dns_advice(status.slot);
-  if (!advice.empty()) { out.push_back({"names_not_integrated", status.name + ": " + advice, ""}); }
+  const Interfaces::Problem names = interfaces_.dns_problem(status.slot);
+  if (!names.what.empty()) {
+    out.push_back({"names_not_integrated", status.name + ": " + names.what, names.next});
+  }
   return out;
 }
 

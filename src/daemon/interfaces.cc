@@ -10,6 +10,10 @@ namespace {
 
 constexpr std::uint32_t kQueuePackets = 500;
 constexpr std::uint8_t kPrefix6Length = 48;
+constexpr std::string_view kNoDevice =
+    "see to it that /dev/net/tun is there (modprobe tun) and that ipopd may use it, then `ipop "
+    "down` "
+    "and `ipop up`";
 
 /// A large packet whose sealed segments fill one send, and not a second one a little.
 std::uint32_t gso_size_max(std::uint16_t mtu) {
@@ -30,29 +34,37 @@ std::string describe(const std::vector<os::Tun>& queues) {
 
 }  // namespace
 
-Interfaces::Made Interfaces::up(const engine::InterfaceUp& wanted) {
+engine::InterfaceMade Interfaces::up(const engine::InterfaceUp& wanted) {
   auto it = interfaces_.find(wanted.slot);
   if (it == interfaces_.end()) {
     std::string name = wanted.wanted_name;
     if (name.empty() && interfaces_.empty() && options_.first_name) name = *options_.first_name;
     auto queues = os::Tun::open_queues(name, options_.tun);
-    if (!queues) return {"", std::string(queues.error().what)};
+    if (!queues) return {"", std::string(queues.error().what), std::string(kNoDevice)};
     Interface made;
     made.name = queues->front().name();
     made.ifindex = queues->front().ifindex();
-    made.network = wanted.network;
     const os::LinkOptions link{wanted.mtu, kQueuePackets, gso_size_max(wanted.mtu)};
     if (const auto up = netlink_.set_link_up(made.ifindex, link); !up) {
-      return {"", made.name + ": " + std::string(up.error().what)};
+      return {"", made.name + ": " + std::string(up.error().what), std::string(kNoDevice)};
     }
     log_->write(LogLevel::Info, "interface", made.name + ": " + describe(*queues));
     packets_->attach(wanted.slot, std::move(*queues));
     it = interfaces_.emplace(wanted.slot, std::move(made)).first;
   }
-  const std::string problem = configure(it->second, wanted);
-  log_->write(problem.empty() ? LogLevel::Info : LogLevel::Warning, "interface",
-              it->second.name + ": " + (problem.empty() ? "up for " + wanted.network : problem));
-  return {it->second.name, problem};
+  it->second.wanted = wanted;
+  return configure(it->second);
+}
+
+std::vector<std::pair<NetworkSlot, engine::InterfaceMade>> Interfaces::review() {
+  std::vector<std::pair<NetworkSlot, engine::InterfaceMade>> changed;
+  for (auto& [slot, interface] : interfaces_) {
+    const auto& pool = interface.wanted.pool;
+    if (!interface.wanted.v4 || !pool) continue;
+    const bool clashes = clash(*pool, interface.ifindex).has_value();
+    if (clashes == interface.v4.has_value()) changed.emplace_back(slot, configure(interface));
+  }
+  return changed;
 }
 
 void Interfaces::down(NetworkSlot slot) {
@@ -65,62 +77,71 @@ void Interfaces::down(NetworkSlot slot) {
   interfaces_.erase(it);
 }
 
-std::string Interfaces::configure(Interface& interface, const engine::InterfaceUp& wanted) {
-  std::string problem;
-  if (interface.v4 && interface.v4 != wanted.v4) {
+engine::InterfaceMade Interfaces::configure(Interface& interface) {
+  const engine::InterfaceUp& wanted = interface.wanted;
+  Problem problem = configure_v4(interface);
+  if (const auto added = netlink_.add_address(interface.ifindex, wanted.v6, kPrefix6Length);
+      !added && problem.what.empty()) {
+    problem = {"no IPv6 address: " + std::string(added.error().what),
+               "switch IPv6 on for this interface (sysctl net.ipv6.conf.all.disable_ipv6=0), then "
+               "`ipop down` and `ipop up`"};
+  }
+  if (options_.dns) interface.dns_problem = configure_dns(interface);
+  const bool well = problem.what.empty();
+  log_->write(well ? LogLevel::Info : LogLevel::Warning, "interface",
+              interface.name + ": " + (well ? "up for " + wanted.network : problem.what));
+  return {interface.name, std::move(problem.what), std::move(problem.next)};
+}
+
+Interfaces::Problem Interfaces::configure_v4(Interface& interface) {
+  const engine::InterfaceUp& wanted = interface.wanted;
+  const auto other = wanted.pool ? clash(*wanted.pool, interface.ifindex) : std::nullopt;
+  if (interface.v4 && (other || interface.v4 != wanted.v4)) {
     static_cast<void>(
         netlink_.remove_address(interface.ifindex, *interface.v4, interface.v4_length));
     interface.v4.reset();
   }
-  if (wanted.v4 && wanted.pool) {
-    if (auto other = clash(*wanted.pool, interface.ifindex)) {
-      problem = "subnet " + wanted.pool->to_string() + " is also used by " + *other +
-                ", so its IPv4 addresses stay off here; the members' names and IPv6 addresses work";
-    } else if (const auto added =
-                   netlink_.add_address(interface.ifindex, *wanted.v4, wanted.pool->length);
-               !added) {
-      problem = std::string(added.error().what);
-    } else {
-      interface.v4 = wanted.v4;
-      interface.v4_length = wanted.pool->length;
-    }
+  if (!wanted.v4 || !wanted.pool) return {};
+  if (other) {
+    return {"subnet " + wanted.pool->to_string() + " is also used by " + *other +
+                ", so its IPv4 addresses stay off here; the members' names and IPv6 addresses work",
+            "they come back when the other route goes; for good, found the network anew with "
+            "another --subnet"};
   }
-  if (const auto added = netlink_.add_address(interface.ifindex, wanted.v6, kPrefix6Length);
-      !added && problem.empty()) {
-    problem = "no IPv6 address: " + std::string(added.error().what);
+  if (const auto added = netlink_.add_address(interface.ifindex, *wanted.v4, wanted.pool->length);
+      !added) {
+    return {std::string(added.error().what), "`ipop down` and `ipop up` try again"};
   }
-  interface.v6 = wanted.v6;
-  if (options_.dns) {
-    dns_->open(wanted.slot, interface.v4, interface.v6);
-    configure_dns(interface);
-  }
-  return problem;
+  interface.v4 = wanted.v4;
+  interface.v4_length = wanted.pool->length;
+  return {};
 }
 
-void Interfaces::configure_dns(Interface& interface) {
-  interface.dns_problem.clear();
+Interfaces::Problem Interfaces::configure_dns(const Interface& interface) {
+  const engine::InterfaceUp& wanted = interface.wanted;
+  const IpAddress server = interface.v4 ? IpAddress(*interface.v4) : IpAddress(wanted.v6);
+  if (const auto open = dns_->open(wanted.slot, interface.v4, wanted.v6); !open) {
+    return {"the members' names are not answered here: " + std::string(open.error().what),
+            "end the other name server on port 53 of this address, or have it leave " +
+                server.to_string() + " alone, then `ipop down` and `ipop up`"};
+  }
   auto resolved = os::Resolved::connect();
   Result<void> configured{};
   if (resolved) {
     os::LinkDns dns;
-    if (interface.v4) {
-      dns.servers.push_back({*interface.v4, 53});
-    } else {
-      dns.servers.push_back({interface.v6, 53});
-    }
-    dns.routing_domains.push_back(interface.network + ".internal");
+    dns.servers.push_back({server, 53});
+    dns.routing_domains.push_back(wanted.network + ".internal");
     configured = resolved->configure_link(interface.ifindex, dns);
-    if (configured) return;
+    if (configured) return {};
   }
   const std::string why(resolved ? configured.error().what : resolved.error().what);
   log_->write(LogLevel::Info, "interface", interface.name + ": names: " + why);
-  const std::string server = interface.v4 ? interface.v4->to_string() : interface.v6.to_string();
-  interface.dns_problem =
-      "systemd-resolved does not run here; to use the members' names, put "
-      "`nameserver " +
-      server +
-      "` first in /etc/resolv.conf (other names go on "
-      "to the servers after it)";
+  return {resolved ? "systemd-resolved does not take the members' names: " + why
+                   : "systemd-resolved does not run here, so programs do not ask for the members' "
+                     "names",
+          "put `nameserver " + server.to_string() +
+              "` first in /etc/resolv.conf (other names go on to the servers after it), or install "
+              "systemd-resolved and restart ipopd"};
 }
 
 bool Interfaces::is_ours(int ifindex) const {
@@ -177,9 +198,9 @@ std::optional<std::string> Interfaces::clash(const Prefix4& subnet, int own_ifin
   return other->interface + " (" + other->destination.to_string() + ")";
 }
 
-std::string Interfaces::dns_advice(NetworkSlot slot) const {
+Interfaces::Problem Interfaces::dns_problem(NetworkSlot slot) const {
   const auto it = interfaces_.find(slot);
-  return it == interfaces_.end() ? std::string() : it->second.dns_problem;
+  return it == interfaces_.end() ? Problem{} : it->second.dns_problem;
 }
 
 }  // namespace ipop::daemon

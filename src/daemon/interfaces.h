@@ -3,6 +3,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/log.h"
@@ -32,15 +33,18 @@ class Interfaces {
         dns_(&dns),
         log_(&log) {}
 
-  /// What came of an InterfaceUp.
-  struct Made {
-    std::string name;     ///< empty: there is no interface
-    std::string problem;  ///< empty: all is well
+  /// A line of health: what is wrong, and what to do about it.
+  struct Problem {
+    std::string what;  ///< empty: all is well
+    std::string next;
   };
   /// Makes the interface, or gives the one there is its new addresses. An IPv4 subnet that another
   /// interface of this machine uses stays off (the user's own network comes first); IPv6 and names
   /// work all the same.
-  Made up(const engine::InterfaceUp& wanted);
+  engine::InterfaceMade up(const engine::InterfaceUp& wanted);
+  /// Looks again whether another interface uses a subnet of ours, since addresses or routes
+  /// changed: what became of those for which the answer is another one now.
+  std::vector<std::pair<NetworkSlot, engine::InterfaceMade>> review();
   void down(NetworkSlot slot);
 
   /// Addresses at which others may reach this machine: those of all other interfaces that are up.
@@ -54,21 +58,21 @@ class Interfaces {
   /// The route that clashes with `subnet`, in words; nullopt: none does.
   std::optional<std::string> clash(const Prefix4& subnet, int own_ifindex = 0);
   /// How names are answered on this machine, for the health lines; empty when all is well.
-  std::string dns_advice(NetworkSlot slot) const;
+  Problem dns_problem(NetworkSlot slot) const;
 
  private:
   struct Interface {
     std::string name;
     int ifindex = 0;
-    std::string network;
-    std::optional<Ipv4> v4;
+    engine::InterfaceUp wanted;
+    std::optional<Ipv4> v4;  ///< while the subnet is nobody else's
     std::uint8_t v4_length = 0;
-    Ipv6 v6;
-    std::string dns_problem;
+    Problem dns_problem;
   };
   bool is_ours(int ifindex) const;
-  std::string configure(Interface& interface, const engine::InterfaceUp& wanted);
-  void configure_dns(Interface& interface);
+  engine::InterfaceMade configure(Interface& interface);
+  Problem configure_v4(Interface& interface);
+  Problem configure_dns(const Interface& interface);
 
   Options options_;
   os::Netlink netlink_;

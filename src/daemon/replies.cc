@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "nat/public_address.h"
+
 namespace ipop::daemon {
 namespace {
 
@@ -212,6 +214,18 @@ control::NetworkSummary summary_of(const engine::NetworkStatus& status) {
 
 control::Health health_of(const engine::Health& health) {
   return {health.code, health.message, health.next};
+}
+
+std::vector<control::Health> advice_on_hosts(const std::vector<Endpoint>& hosts,
+                                             std::uint16_t port) {
+  const auto is_public = [](const Endpoint& host) { return nat::is_public(host.address); };
+  if (std::ranges::any_of(hosts, is_public)) return {};
+  return {
+      {"local_invite",
+       "this invite names addresses of a local network only: it works for who is in the same one",
+       "for a friend elsewhere have your router forward UDP port " + std::to_string(port) +
+           " to this computer (`ipop netcheck` shows what it does now), or let a member invite "
+           "who can be reached; then make another invite"}};
 }
 
 }  // namespace ipop::daemon

@@ -28,5 +28,8 @@ std::string wg_quick_file(const engine::DeviceConfig& config,
                           const crypto::Secret<32>* private_key);
 control::NetworkSummary summary_of(const engine::NetworkStatus& status);
 control::Health health_of(const engine::Health& health);
+/// What to mind of an invite by which these addresses are called; `port`: the daemon's.
+std::vector<control::Health> advice_on_hosts(const std::vector<Endpoint>& hosts,
+                                             std::uint16_t port);
 
 }  // namespace ipop::daemon

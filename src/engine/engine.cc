@@ -67,10 +67,9 @@ void Engine::handle_local_network(const Now& now, LocalNetwork local) {
   pump_outer(now);
 }
 
-void Engine::handle_interface(NetworkSlot slot, const std::string& name,
-                              const std::string& problem) {
+void Engine::handle_interface(NetworkSlot slot, InterfaceMade made) {
   if (const auto it = networks_.find(slot); it != networks_.end()) {
-    it->second->handle_interface(name, problem);
+    it->second->handle_interface(std::move(made));
   }
 }
 

@@ -52,7 +52,7 @@ class Engine {
     std::vector<nat::PortMapper::Gateway> gateways;  ///< default ones
   };
   void handle_local_network(const Now& now, LocalNetwork local);
-  void handle_interface(NetworkSlot slot, const std::string& name, const std::string& problem);
+  void handle_interface(NetworkSlot slot, InterfaceMade made);
   void handle_path_mtu(const Endpoint& to, std::uint16_t mtu);
   void handle_igd_answer(const Now& now, const nat::IgdAnswer& answer);
   /// The system did not let a Transmit out: NoAddress, Refused or NoRoute. For `ipop doctor`; what

@@ -179,11 +179,6 @@ void Network::handle_local_addresses(const Now& now) {
   pump(now);
 }
 
-void Network::handle_interface(const std::string& name, const std::string& problem) {
-  interface_ = name;
-  interface_problem_ = problem;
-}
-
 void Network::handle_timeout(const Now& now) {
   if (clock_at_ <= now.at || local_.timestamps.wants_reservation(now)) reserve_clock(now);
   if (membership_at_ <= now.at) pace_.demand_evaluation();

@@ -152,7 +152,7 @@ class Network {
   void handle_path_mtu(const Endpoint& to, std::uint16_t mtu);
   /// A datagram of ours did not leave the machine.
   void handle_unsent(const Endpoint& to, wire::TestOutcome why);
-  void handle_interface(const std::string& name, const std::string& problem);
+  void handle_interface(InterfaceMade made) { interface_ = std::move(made); }
   void handle_stored(const Now& now, Ticket ticket, bool ok, const std::string& problem);
   void handle_local_addresses(const Now& now);
   /// Context::outer has other candidates.
@@ -187,7 +187,7 @@ class Network {
   // --- views ---
   const std::string& name() const { return name_; }
   NetworkSlot slot() const { return slot_; }
-  const std::string& interface() const { return interface_; }  ///< empty: there is none
+  const std::string& interface() const { return interface_.name; }  ///< empty: there is none
   State state() const { return state_; }
   bool is_up() const { return up_; }
   /// True for a join that waits for its user to try this invite again.
@@ -467,8 +467,7 @@ class Network {
   std::vector<PeerHandle> trials_;  ///< peers whose trial runs
 
   std::string interface_wanted_;
-  std::string interface_;
-  std::string interface_problem_;
+  InterfaceMade interface_;
   std::string store_problem_;
   std::string out_reason_;
   std::map<Ticket, FileKind> storing_;

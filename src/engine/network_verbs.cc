@@ -201,7 +201,7 @@ void Network::set_up(const Now& now, bool up) {
   } else {
     stop_links(now, wire::ByeReason::Shutdown);
     devices_.stop(now);
-    interface_.clear();
+    interface_ = {};
     ctx_->outputs.emplace_back(InterfaceDown{slot_});
   }
   ctx_->snapshot_stale = true;

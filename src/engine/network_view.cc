@@ -11,7 +11,7 @@ NetworkStatus Network::status(const Now& now) const {
   out.slot = slot_;
   out.up = up_;
   out.joining = state_ == State::Joining;
-  out.interface = interface_;
+  out.interface = interface_.name;
   out.pool = pool();
   out.prefix6 = member::ipv6_prefix_of(set_->network());
   out.mtu = kInterfaceMtu;
@@ -71,8 +71,8 @@ NetworkStatus Network::status(const Now& now) const {
                           "make room on the disk, or look at the folder's permissions; saving is "
                           "tried again every 10 seconds"});
   }
-  if (!interface_problem_.empty()) {
-    out.health.push_back({"interface", name_ + ": " + interface_problem_, ""});
+  if (!interface_.problem.empty()) {
+    out.health.push_back({"interface", name_ + ": " + interface_.problem, interface_.next});
   }
   if (me != nullptr && !has_committed_secret()) {
     out.health.push_back(

@@ -70,6 +70,12 @@ struct InterfaceUp {
 struct InterfaceDown {
   NetworkSlot slot;
 };
+/// What came of an InterfaceUp; again when something else became of it.
+struct InterfaceMade {
+  std::string name;     ///< empty: there is no interface
+  std::string problem;  ///< empty: all is well
+  std::string next;     ///< what to do about the problem
+};
 /// The kernel's path MTU to this address is wanted; handle_path_mtu() tells it.
 struct QueryPathMtu {
   Endpoint to;

@@ -1,4 +1,5 @@
 """create, invite, join: what works, and each way in which it does not."""
+import ipaddress
 import json
 import re
 import unittest
@@ -180,6 +181,52 @@ class Refused(LabTest):
         alice.host.run("ip", "address", "add", "10.99.0.5/16", "dev", "eth0")
         self.fails("subnet_clash", alice, "create", "n", "--subnet", "10.99.0.0/16")
         self.assertEqual(alice.ipop("networks")["networks"], [])
+
+    def test_a_subnet_that_the_joiner_uses_itself(self):
+        alice = self.public("alice")
+        alice.ipop("create", "family", "--name", "alice", "--subnet", "10.99.0.0/16")
+        bob = self.public("bob")
+        bob.host.run("ip", "address", "add", "10.99.7.5/24", "dev", "eth0")
+        joined = bob.ipop("join", self.invite(alice), "--name", "bob")
+        self.clashes(bob, joined["health"])
+        self.answers6(bob, alice)
+        bob.host.run("ip", "address", "del", "10.99.7.5/24", "dev", "eth0")
+        eventually("the address comes back", lambda: not self.clash_of(bob))
+        self.reaches(bob, alice)
+
+    def test_a_subnet_that_the_computer_uses_later(self):
+        alice, bob = self.pair()
+        subnet = alice.network()["subnet4"]
+        inside = str(ipaddress.ip_network(subnet)[5])
+        bob.host.run("ip", "address", "add", f"{inside}/24", "dev", "eth0")
+        eventually("it is told", lambda: self.clash_of(bob))
+        self.clashes(bob, bob.ipop("status")["health"])
+        self.assertIn("eth0", bob.host.run("ip", "route", "get", str(ipaddress.ip_network(subnet)[6])).stdout)
+        self.answers6(bob, alice)
+        bob.host.run("ip", "address", "del", f"{inside}/24", "dev", "eth0")
+        eventually("the address comes back", lambda: not self.clash_of(bob))
+        self.reaches(bob, alice)
+
+    def clash_of(self, node):
+        return [h for h in node.ipop("status")["health"] if h["code"] == "interface"]
+
+    def clashes(self, node, health):
+        line = next(h for h in health if h["code"] == "interface")
+        self.assertIn("eth0", line["message"])
+        self.assertTrue(line["next"])
+        interface = node.network()["interface"]
+        self.assertEqual(node.host.run("ip", "-4", "-o", "address", "show", "dev", interface).stdout,
+                         "")
+
+    def answers6(self, node, other):
+        address = other.self()["ipv6"]
+        eventually(f"{node.name} pings {address}", lambda: node.ping(address))
+
+    def test_a_second_network_takes_another_subnet(self):
+        alice = self.public("alice")
+        alice.ipop("create", "family", "--name", "alice", "--subnet", "10.99.0.0/16")
+        alice.ipop("down", "family")
+        self.fails("subnet_clash", alice, "create", "work", "--subnet", "10.99.0.0/24")
 
     def test_twice(self):
         alice, bob = self.pair()
