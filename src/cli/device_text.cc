@@ -17,6 +17,17 @@ std::string state_text(const control::DeviceStatus& device) {
   return "seen " + span_text(*device.last_seen) + " ago";
 }
 
+/// For the phone: without the comments, which would make the code larger than a terminal.
+std::string without_comments(std::string_view config) {
+  std::string out;
+  while (!config.empty()) {
+    const std::string_view line = config.substr(0, config.find('\n') + 1);
+    if (!line.starts_with('#')) out += line;
+    config.remove_prefix(line.empty() ? config.size() : line.size());
+  }
+  return out;
+}
+
 }  // namespace
 
 std::string devices_table(const std::vector<control::DeviceStatus>& devices) {
@@ -45,7 +56,7 @@ std::string text_of(const control::DeviceReply& reply, int columns) {
            "The private key was shown once, when the device was added, and is kept nowhere.\n"
            "Lost it? Remove the device with `ipop kick` and add it again.\n";
   }
-  if (const auto qr = qr_text(*reply.config, columns)) {
+  if (const auto qr = qr_text(without_comments(*reply.config), columns)) {
     out += *qr + "\n";
   } else {
     out += fmt::format("(As a QR code it does not fit {} columns: use the text.)\n\n", columns);

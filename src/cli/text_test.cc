@@ -98,6 +98,22 @@ TEST(Text, WhereNamesAreNotAnsweredTheNextStepNamesNone) {
   EXPECT_NE(text.find("next      ipop ping bob\n"), std::string::npos) << text;
 }
 
+TEST(Text, TheLargestDeviceFitsATerminal) {
+  const std::string name(32, 'n');
+  const std::string key(43, 'K');
+  const std::string config =
+      "# " + name + " in " + name + ", by way of " + name + "\n[Interface]\nPrivateKey = " + key +
+      "=\nAddress = 10.183.255.254/32, fd12:3456:789a:bcde:f012:3456:789a:bcde/128\n"
+      "MTU = 1420\n\n[Peer]\nPublicKey = " +
+      key + "=\nPresharedKey = " + key +
+      "=\nAllowedIPs = 10.183.0.0/16, fd12:3456:789a::/48\n"
+      "Endpoint = [2001:db8:1234:5678:9abc:def0:1234:5678]:41820\nPersistentKeepalive = 25\n";
+  const std::string text =
+      text_of(DeviceReply{.network = name, .config = config, .has_private_key = true}, 80);
+  EXPECT_TRUE(text.starts_with("# nnn")) << "the text keeps it";
+  EXPECT_NE(text.find("█"), std::string::npos) << text;
+}
+
 TEST(Text, SmallOnes) {
   EXPECT_EQ(text_of(LeaveReply{.network = "family", .told = 1}),
             "You have left family.\n1 member knows already; they tell the others.\n"

@@ -38,7 +38,7 @@ void add_bytes(std::string& out, std::uint64_t rx, std::uint64_t tx) {
 std::string wg_get_text(const engine::NetworkStatus& status, std::uint16_t port, UnixTime now) {
   std::string out = "listen_port=" + std::to_string(port) + "\n";
   for (const engine::MemberStatus& m : status.members) {
-    add_peer(out, m.tunnel_key, m.endpoint, std::nullopt, now);
+    add_peer(out, m.tunnel_key, m.endpoint, m.last_handshake, now);
     add_bytes(out, m.rx_bytes, m.tx_bytes);
     add_addresses(out, m.v4, m.v6);
     for (const engine::DeviceStatus& d : status.devices) {

@@ -121,6 +121,14 @@ class ForwardTest : public ::testing::Test {
   std::unique_ptr<Packet> passing_;
 };
 
+// Or a session that only brings packets for a device would count as idle, and be ended.
+TEST_F(ForwardTest, WhatGoesOnToADeviceIsUseOfTheSession) {
+  ASSERT_EQ(alice_bob_->words().last_ip_received, INT64_MIN);
+  ASSERT_TRUE(
+      std::holds_alternative<ForwardIp>(arrives(*bob_, packet(bob_at_.ip4, phone_at_.ip4))));
+  EXPECT_EQ(Instant(Duration(alice_bob_->words().last_ip_received)), at_second(1));
+}
+
 TEST_F(ForwardTest, FromTheDeviceToAMemberAndBack) {
   for (const bool is_v6 : {false, true}) {
     const IpAddress bob = is_v6 ? IpAddress(bob_at_.ip6) : IpAddress(bob_at_.ip4);

@@ -184,7 +184,9 @@ InboundVerdict inbound(const Snapshot& snapshot, Instant now, const Way& from, E
     session.words->rx_bytes.fetch_add(datagram.size(), std::memory_order_relaxed);
   }
   out.action = handle_plaintext(snapshot, session, now, from, *header, outer, datagram);
-  if (std::holds_alternative<WriteToTun>(out.action)) {
+  // For whoever asks whether the session is in use: also what goes on to a device of ours.
+  if (std::holds_alternative<WriteToTun>(out.action) ||
+      std::holds_alternative<ForwardIp>(out.action)) {
     keypair.words().last_ip_received.store(now.time_since_epoch().count(),
                                            std::memory_order_relaxed);
   }

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "dataplane/activity.h"
+#include "engine/age.h"
 #include "engine/overload.h"
 
 namespace ipop::engine {
@@ -11,11 +12,6 @@ namespace {
 
 /// The least MTU of IPv6 (RFC 8200 section 5).
 constexpr std::size_t kPaddedMax = 1280;
-
-std::optional<Duration> since(Instant then, Instant now) {
-  if (then == Instant::min()) return std::nullopt;
-  return std::max(Duration(0), now - then);
-}
 
 }  // namespace
 
@@ -122,11 +118,11 @@ dataplane::Keypair* DeviceLink::sending() const {
 }
 
 std::optional<Duration> DeviceLink::handshake_age(Instant now) const {
-  return since(handshake_at_, now);
+  return age_of(handshake_at_, now);
 }
 
 std::optional<Duration> DeviceLink::silence(Instant now) const {
-  return since(std::max(heard_at_, activity().last_received), now);
+  return age_of(std::max(heard_at_, activity().last_received), now);
 }
 
 std::vector<std::unique_ptr<dataplane::Keypair>> DeviceLink::take_garbage() {

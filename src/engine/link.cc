@@ -5,6 +5,7 @@
 
 #include "base/check.h"
 #include "dataplane/event_queue.h"
+#include "engine/age.h"
 #include "engine/overload.h"
 
 namespace ipop::engine {
@@ -179,6 +180,7 @@ void Link::prove(const Now& now, SessionIndex local) {
   const auto it = pairs_.find(local);
   if (it == pairs_.end() || it->second.proven) return;
   it->second.proven = true;
+  proven_at_ = now.at;
   session_.handle_proven(now, local);
   outputs_.emplace_back(Changed{});
   pump(now);
@@ -421,11 +423,9 @@ Instant Link::last_ip() const {
   return last;
 }
 
-std::optional<Duration> Link::silence(Instant now) const {
-  const Instant last = last_received();
-  if (last == Instant::min()) return std::nullopt;
-  return std::max(Duration(0), now - last);
-}
+std::optional<Duration> Link::silence(Instant now) const { return age_of(last_received(), now); }
+
+std::optional<Duration> Link::handshake_age(Instant now) const { return age_of(proven_at_, now); }
 
 std::optional<SessionIndex> Link::control_pair() const {
   if (const auto sending = session_.sending_on()) return sending;

@@ -145,6 +145,8 @@ class Link {
   Instant last_ip() const;
   /// Since the last authenticated packet; nullopt: there was none.
   std::optional<Duration> silence(Instant now) const;
+  /// Since the last handshake was complete, PROOF included; nullopt: there was none.
+  std::optional<Duration> handshake_age(Instant now) const;
   /// The pair that data goes out on; null while there is none.
   dataplane::Keypair* sending() const;
 
@@ -189,6 +191,7 @@ class Link {
   Instant mtu_deadline_ = Instant::max();
   Instant ping_at_ = Instant::max();
   Instant heard_at_ = Instant::min();
+  Instant proven_at_ = Instant::min();
   Instant ping_sent_at_ = Instant::min();
   int pings_unanswered_ = 0;
   bool was_online_ = false;

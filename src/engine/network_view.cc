@@ -47,6 +47,7 @@ NetworkStatus Network::status(const Now& now) const {
                            : "chacha20-poly1305";
       }
       member.last_seen = peer.link->silence(now.at);
+      member.last_handshake = peer.link->handshake_age(now.at);
       member.rx_bytes = peer.words->rx_bytes.load(std::memory_order_relaxed);
       member.tx_bytes = peer.words->tx_bytes.load(std::memory_order_relaxed);
     }

@@ -34,8 +34,9 @@ struct MemberStatus {
   std::optional<std::uint16_t> mtu;  ///< the largest packet that is sent to it
   std::uint64_t rx_bytes = 0;
   std::uint64_t tx_bytes = 0;
-  std::string suite;                  ///< "aes-256-gcm"; empty without a session
-  std::optional<Duration> last_seen;  ///< since the last authenticated packet
+  std::string suite;                       ///< "aes-256-gcm"; empty without a session
+  std::optional<Duration> last_seen;       ///< since the last authenticated packet
+  std::optional<Duration> last_handshake;  ///< since the last one was complete
 };
 
 /// A stock WireGuard device of any member's.

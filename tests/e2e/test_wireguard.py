@@ -147,6 +147,10 @@ class WireGuard(LabTest):
                                                 for a in phone.addresses))
         self.assertGreater(int(rows[own][4]), time.time() - 600)
         self.assertEqual(len(rows), 3, "the interface, the phone and bob")
+        for row in list(rows.values())[1:]:
+            self.assertGreater(int(row[4]), time.time() - 600, "its last handshake")
+        self.assertIn("latest handshake", wg(alice.host, "show", interface))
+        self.assertIn(interface, wg(alice.host, "show", "all", "dump"))
         with self.assertRaises(LabError):
             wg(alice.host, "set", interface, "listen-port", "1")
 
