@@ -95,6 +95,18 @@ TEST(Relaying, WithoutAPacketThatWaitsTheyMeetAfterTwoSeconds) {
   EXPECT_TRUE(w.run_until([&] { return w.is_relayed(); }, 8s));
 }
 
+// Four legs of 90 ms: a challenge is answered later than it is repeated.
+TEST(Relaying, WorksOverLongLegs) {
+  for (std::uint64_t seed = 20; seed < 25; ++seed) {
+    RelayWorld w(seed);
+    w.default_path.delay = 90ms;
+    EXPECT_TRUE(w.run_until([&] { return w.is_relayed(); }, 10s)) << seed;
+    w.lost_while(1s);
+    EXPECT_EQ(w.lost_while(60s), 0U) << seed;
+    EXPECT_TRUE(w.is_relayed()) << seed;
+  }
+}
+
 TEST(Relaying, WorksOverLossyLinks) {
   for (std::uint64_t seed = 10; seed < 20; ++seed) {
     RelayWorld w(seed);

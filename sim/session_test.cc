@@ -45,6 +45,19 @@ TEST(Sessions, SimultaneousOpeningOver50MsConnectsWithinASecondInEachOf1000Tries
   EXPECT_LT(worst, 1s);
 }
 
+// Each end repeats its PROOF before the other's can have come.
+TEST(Sessions, OverALongWayProofsComeToAnEnd) {
+  for (const Duration delay : {110ms, 150ms, 300ms}) {
+    World world(2);
+    world.default_path.delay = delay;
+    make_pair(world);
+    world.run_for(10s);
+    const auto sent = world.weather().sent;
+    world.run_for(20s);
+    EXPECT_LE(world.weather().sent - sent, 20U) << delay.count();
+  }
+}
+
 TEST(Sessions, LossyOpeningConnectsWithinItsBudget) {
   // Message 1, message 2 and two PROOFs must pass; at 20 % loss with retries at 0.25, 0.5, 1, 2, 4
   // s five failures in a row (1 in 100 for the pair of messages) still leave the 5 s retries.

@@ -189,7 +189,16 @@ void check_owners(Stage& stage) {
   }
 }
 
-bool is_settled(Stage& stage) { return missing_near(stage).empty() && !disagreement(stage); }
+/// Whether it is so within that time.
+template <class Predicate>
+bool comes_true(Stage& stage, Predicate holds, Duration limit) {
+  const Instant end = stage.world().at() + limit;
+  while (!holds()) {
+    if (stage.world().at() >= end) return false;
+    stage.run(kLookEvery);
+  }
+  return true;
+}
 
 std::vector<std::pair<std::size_t, std::size_t>> pairs_of(Stage& stage, std::size_t most) {
   std::vector<std::size_t> who;
@@ -231,17 +240,15 @@ void check_state(Stage& stage) {
   check_owners(stage);
 }
 
-void settle(Stage& stage, Duration budget) {
+void settle(Stage& stage, const Settling& within) {
   const double begun = stage.seconds();
-  const Instant end = stage.world().at() + budget;
-  bool settled = is_settled(stage);
-  while (!settled && stage.world().at() < end) {
-    stage.run(kLookEvery);
-    settled = is_settled(stage);
-  }
+  const auto is_ring_right = [&] { return missing_near(stage).empty(); };
+  const auto is_settled = [&] { return is_ring_right() && !disagreement(stage); };
+  const bool is_early = comes_true(stage, is_settled, within.membership);
+  check_agreement(stage);
+  if (!is_early) comes_true(stage, is_ring_right, within.ring - within.membership);
   stage.report().add("settled after", "s", stage.seconds() - begun);
   check_none(stage, Property::NearestAreLinked, "nearest but not linked:", missing_near(stage));
-  check_agreement(stage);
 }
 
 void check_reach(Stage& stage, const Reach& how) {

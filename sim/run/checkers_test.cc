@@ -43,7 +43,7 @@ TEST(Checkers, FindPacketsThatDoNotArrive) {
   check_reach(stage, {});
   EXPECT_EQ(report.verdict(Property::PacketsArrive).violations, 4U);
   stage.run(60s);
-  settle(stage, 1s);
+  settle(stage, {.ring = 1s, .membership = 1s});
   EXPECT_EQ(report.verdict(Property::NearestAreLinked).violations, 1U);
 }
 

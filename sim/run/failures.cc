@@ -77,7 +77,7 @@ void play_churn(Stage& stage) {
     stage.run(drawn(stage.rng(), 0s, 5s));
   }
   start_all(stage);
-  settle(stage, 60s);
+  settle(stage);
   check_rest(stage, kPatient);
 }
 
@@ -86,10 +86,10 @@ void play_deaths(Stage& stage) {
   stage.run(30s);
   crash_some(stage, std::max<std::size_t>(1, stage.size() * 3 / 10));
   count_arrivals(stage, "arrived while nobody knew", 200);
-  settle(stage, kAfterDeaths);
+  settle(stage, {.ring = kAfterDeaths});
   check_rest(stage, {});
   start_all(stage);
-  settle(stage, 60s);
+  settle(stage);
   check_rest(stage, {});
 }
 
@@ -99,7 +99,7 @@ void play_sleep(Stage& stage) {
     sleep_some(stage, std::max<std::size_t>(1, stage.size() / 3));
     stage.run(drawn(stage.rng(), 5s, 10min));
     wake_all(stage);
-    settle(stage, 60s);
+    settle(stage);
     check_reach(stage, {.pairs_max = 100});
   }
   check_rest(stage, {});
@@ -119,7 +119,7 @@ void play_partition(Stage& stage) {
     stage.world().set_group(stage.node(i), side);
     static_cast<void>(stage.call_to_join(i));
   }
-  settle(stage, 60s);
+  settle(stage);
   check_state(stage);
   for (std::size_t i = 0; i < stage.size(); ++i) stage.world().set_group(stage.node(i), 0);
   const double healed = stage.seconds();
@@ -132,7 +132,7 @@ void play_partition(Stage& stage) {
   stage.report().check(Property::OneRingAfterHealing,
                        one ? "" : "not one ring 20 s after the halves met");
   stage.report().add("one ring after they met", "s", stage.seconds() - contact);
-  settle(stage, 60s);
+  settle(stage);
   check_rest(stage, {});
 }
 

@@ -18,7 +18,7 @@ void grow(Stage& stage) {
       std::min<Duration>(60s, static_cast<std::int64_t>(stage.size()) * Duration(500ms));
   stage.begin();
   stage.join_everybody(spread, 30s);
-  settle(stage, 60s);
+  settle(stage);
 }
 
 void play_join(Stage& stage) {
@@ -56,7 +56,7 @@ void play_skew(Stage& stage) {
   crash_some(stage, stage.size() / 3);
   stage.run(10s);
   start_all(stage);
-  settle(stage, 60s);
+  settle(stage);
   check_rest(stage, {});
 }
 

@@ -91,7 +91,7 @@ void play_kick(Stage& stage) {
         hearing.has_heard(i) ? "" : Stage::name(i) + " has not heard of the kick after 30 s");
   }
   start_all(stage);
-  settle(stage, 60s);
+  settle(stage);
   check_rest(stage, {});
 }
 
@@ -110,12 +110,12 @@ void play_malice(Stage& stage) {
   stage.report().check(Property::MemoryIsBounded,
                        growth <= kGrowthKilobytesMax ? "" : std::to_string(growth) + " kB a node");
   stage.report().check(Property::PacketsArrive, stage.villains().deeds() > 0 ? "" : "no deeds");
-  settle(stage, 60s);
+  settle(stage);
   check_rest(stage, kPatient);
   crash_some(stage, 1);
   stage.run(42s);
   start_all(stage);
-  settle(stage, 60s);
+  settle(stage);
   check_rest(stage, kPatient);
 }
 

@@ -87,7 +87,8 @@ void play_swarm(Stage& stage) {
   }
   wake_all(stage);
   start_all(stage);
-  settle(stage, 8min);  // halves that have grown apart look for each other ever less often
+  // Halves that have grown apart look for each other ever less often.
+  settle(stage, {.ring = 8min, .membership = 8min});
   check_rest(stage, kPatient);
 }
 

@@ -115,9 +115,13 @@ void Network::handle_proof(const Now& now, Peer& peer, SessionIndex session,
     peer.knows_our_chain = true;
     state.resend_at = Instant::max();
   }
-  // Whoever repeats its PROOF has missed ours. Only a complete side answers repetitions, and not
-  // more often than five times a second, so that two duplicates can never play ping-pong.
-  const bool repeat = was_complete && state.answered_at + kAnswerInterval <= now.at;
+  // Whoever repeats its PROOF has missed ours. Only a complete side answers repetitions. It cannot
+  // tell them from answers to its own, so it answers no more of them than there may be: two
+  // complete sides would go on for ever otherwise, where the round trip is longer than the
+  // interval.
+  const bool repeat =
+      was_complete && state.answers_left > 0 && state.answered_at + kAnswerInterval <= now.at;
+  if (repeat) --state.answers_left;
   if (news || repeat) {
     state.answered_at = now.at;
     send_proof(now, peer, session);

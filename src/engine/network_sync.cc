@@ -59,13 +59,16 @@ void Network::dispatch(const Now& now, Peer& peer, SessionIndex session, const W
                        const wire::Frame& frame) {
   const auto proof = peer.proofs.find(session);
   const bool accepted = proof != peer.proofs.end() && proof->second.theirs_accepted;
-  if (accepted && !travels_on_any_pair(frame) && !proof->second.ours_accepted) {
-    // The peer would not send it, had it not accepted our PROOF: as good as the flag, which was
-    // lost.
-    proof->second.ours_accepted = true;
-    proof->second.resend_at = Instant::max();
-    peer.knows_our_chain = true;
-    prove(now, peer, session);
+  if (accepted && !travels_on_any_pair(frame)) {
+    // The peer would not send it, had it not accepted our PROOF, nor did it know that we accepted
+    // its own: as good as the flag, which was lost, and no repetition of its PROOF is an open one.
+    proof->second.answers_left = 0;
+    if (!proof->second.ours_accepted) {
+      proof->second.ours_accepted = true;
+      proof->second.resend_at = Instant::max();
+      peer.knows_our_chain = true;
+      prove(now, peer, session);
+    }
   }
   std::visit(Overload{
                  [&](const wire::Proof& f) { handle_proof(now, peer, session, f); },

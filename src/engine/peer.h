@@ -17,6 +17,9 @@ namespace ipop::engine {
 /// PROOFs on one keypair (PROTOCOL 10): each side repeats its own until the other's says that it
 /// was accepted.
 struct PairProof {
+  /// As often as it is repeated while it is not accepted (Network::kProofTime), and once more.
+  static constexpr int kAnswersMax = 6;
+
   Instant since;
   Instant resend_at;
   int sends = 0;
@@ -24,7 +27,8 @@ struct PairProof {
   bool ours_accepted = false;
   bool ours_anew = false;                ///< we had no session with it when this pair was made
   bool theirs_anew = false;              ///< it had none with us, though we may have one with it
-  Instant answered_at = Instant::min();  ///< duplicates are answered at most five times a second
+  Instant answered_at = Instant::min();  ///< repetitions are answered five times a second at most
+  int answers_left = kAnswersMax;        ///< 0 too once the peer is known to need none
 };
 
 /// One remote tunnel key as a network sees it: the link, who it turned out to be, what waits for

@@ -8,6 +8,11 @@ namespace {
 /// Between two challenges to an active path that the peer has left for another one.
 constexpr Duration kProbeElsewhere = std::chrono::seconds(1);
 
+/// `rtt` with the next sample in it (RFC 6298 section 2).
+Duration smoothed(const std::optional<Duration>& rtt, Duration sample) {
+  return rtt ? *rtt * 7 / 8 + sample / 8 : sample;
+}
+
 }  // namespace
 
 bool PathSet::add_hint(const Way& way) {
@@ -22,7 +27,7 @@ bool PathSet::add_hint(const Way& way) {
 
 void PathSet::probe(Instant now, const Way& way) {
   Path& path = find_or_add(way);
-  if (path.proven || path.token) return;
+  if (path.proven || path.waits) return;
   path.misses = 0;
   challenge(now, path);
 }
@@ -56,7 +61,7 @@ void PathSet::handle_proven(Instant now, const Way& way) {
   path.proven = true;
   path.misses = 0;
   path.tries = 0;
-  path.token.reset();
+  path.waits = false;
   path.last_received = now;
   // A path that a handshake has just proven is the freshest knowledge there is: take it when there
   // is none or only a worse kind, or when the present one of the same kind is under suspicion.
@@ -68,31 +73,42 @@ void PathSet::handle_proven(Instant now, const Way& way) {
 }
 
 void PathSet::handle_response(Instant now, const Token& token) {
-  const auto it =
-      std::find_if(paths_.begin(), paths_.end(), [&](const Path& p) { return p.token == token; });
-  if (it == paths_.end()) return;
-  it->token.reset();
-  it->misses = 0;
-  it->tries = 0;
-  it->last_received = now;
-  const Duration sample = now - it->challenged_at;
-  it->rtt = it->rtt ? *it->rtt * 7 / 8 + sample / 8 : sample;
+  Path* path = take_answered(now, token);
+  if (path == nullptr) return;
+  path->waits = false;
+  path->misses = 0;
+  path->tries = 0;
+  path->last_received = now;
   received_ = std::max(received_, now);
-  const bool roamed = !it->proven && it->way.is_direct() && held_until_ <= now;
-  it->proven = true;
-  if (active_ == it->way) {
+  const bool roamed = !path->proven && path->way.is_direct() && held_until_ <= now;
+  path->proven = true;
+  if (active_ == path->way) {
     handle_traffic(now, sent_, received_);
     return;
   }
   const Path* current = find_active();
-  if (current == nullptr || it->way.kind() < active_->kind()) {
-    activate(now, it->way);
-  } else if (it->way.kind() == active_->kind() &&
-             (current->misses > 0 || (roamed && it->last_received > current->last_received))) {
+  if (current == nullptr || path->way.kind() < active_->kind()) {
+    activate(now, path->way);
+  } else if (path->way.kind() == active_->kind() &&
+             (current->misses > 0 || (roamed && path->last_received > current->last_received))) {
     // The peer itself started to send from there (an address change): follow it. A merely probed
     // alternative takes over only from a path that stopped answering.
-    activate(now, it->way);
+    activate(now, path->way);
   }
+}
+
+/// Whose challenge that was, with the round trip that it took; null: nobody's, or too old.
+PathSet::Path* PathSet::take_answered(Instant now, const Token& token) {
+  for (Path& path : paths_) {
+    const auto asked = std::ranges::find(path.unanswered, token, &Challenge::token);
+    if (asked == path.unanswered.end()) continue;
+    const Duration sample = now - asked->sent;
+    path.unanswered.erase(asked);
+    if (sample > kAnswerMax) return nullptr;
+    path.rtt = smoothed(path.rtt, sample);
+    return &path;
+  }
+  return nullptr;
 }
 
 void PathSet::handle_traffic(Instant now, Instant sent, Instant received) {
@@ -116,14 +132,14 @@ void PathSet::handle_traffic(Instant now, Instant sent, Instant received) {
 
 void PathSet::suspect_active(Instant now) {
   Path* path = find_active();
-  if (path != nullptr && !path->token) challenge(now, *path);
+  if (path != nullptr && !path->waits) challenge(now, *path);
 }
 
 void PathSet::handle_timeout(Instant now) {
   for (std::size_t i = 0; i < paths_.size(); ++i) {
     Path& path = paths_[i];
-    if (!path.token || now < path.challenged_at + kChallengeTimeout) continue;
-    path.token.reset();
+    if (!path.waits || now < answer_due(path)) continue;
+    path.waits = false;
     ++path.misses;
     if (path.last_received > path.challenged_at && path.proven) {
       // Something authenticated came meanwhile: the answer was lost, the path was not.
@@ -150,7 +166,7 @@ void PathSet::seek_better(Instant now) {
   seek_pause_ = std::min(seek_pause_ * 2, kUpgradePauseMax) +
                 Duration(static_cast<std::int64_t>(rng_->below(spread)));
   for (Path& p : paths_) {
-    if (p.proven || p.token || p.way.kind() > active_->kind()) continue;
+    if (p.proven || p.waits || p.way.kind() > active_->kind()) continue;
     p.misses = kMissesMax - 1;
     challenge(now, p);
   }
@@ -173,7 +189,7 @@ PathSet::Output PathSet::poll_output() {
   }
   Instant at = probe_at_;
   for (const Path& p : paths_) {
-    if (p.token) at = std::min(at, p.challenged_at + kChallengeTimeout);
+    if (p.waits) at = std::min(at, answer_due(p));
   }
   if (active_ && !active_->is_direct()) at = std::min(at, next_seek());
   return WaitUntil{at};
@@ -188,7 +204,7 @@ std::optional<Duration> PathSet::rtt() const {
 
 void PathSet::set_rtt(Duration sample) {
   Path* path = find_active();
-  if (path != nullptr) path->rtt = path->rtt ? *path->rtt * 7 / 8 + sample / 8 : sample;
+  if (path != nullptr) path->rtt = smoothed(path->rtt, sample);
 }
 
 std::vector<Way> PathSet::destinations() const {
@@ -207,7 +223,8 @@ std::vector<Way> PathSet::destinations() const {
 void PathSet::reset() {
   for (Path& p : paths_) {
     p.proven = false;
-    p.token.reset();
+    p.waits = false;
+    p.unanswered.clear();
     p.misses = 0;
   }
   if (active_) outputs_.emplace_back(ActiveChanged{});
@@ -244,10 +261,19 @@ PathSet::Path& PathSet::find_or_add(const Way& way) {
   return paths_.back();
 }
 
+/// When the last challenge counts as missed.
+Instant PathSet::answer_due(const Path& path) {
+  const Duration usual = path.rtt ? std::min(*path.rtt * 2, kAnswerMax) : Duration(0);
+  return path.challenged_at + std::max(kChallengeTimeout, usual);
+}
+
 void PathSet::challenge(Instant now, Path& path) {
+  std::erase_if(path.unanswered, [&](const Challenge& c) { return c.sent + kAnswerMax < now; });
+  if (path.unanswered.size() == kUnansweredMax) path.unanswered.erase(path.unanswered.begin());
   Token token{};
   rng_->fill(token);
-  path.token = token;
+  path.unanswered.push_back({token, now});
+  path.waits = true;
   path.challenged_at = now;
   outputs_.emplace_back(SendChallenge{path.way, token});
 }
@@ -276,7 +302,7 @@ void PathSet::lose(Instant now, Path& path) {
   }
   if (best != nullptr) {
     activate(now, best->way);
-    if (!best->token) challenge(now, *best);  // it may be as dead as the first
+    if (!best->waits) challenge(now, *best);  // it may be as dead as the first
   } else {
     probe_at_ = Instant::max();
     outputs_.emplace_back(ActiveChanged{});

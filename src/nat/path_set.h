@@ -18,6 +18,10 @@ namespace ipop::nat {
 ///   active --no answer to 3 challenges 300 ms apart while data flows--> suspect: the next proven
 ///   path takes over; with none left the peer has no path and `lost` is reported.
 ///
+/// A challenge is repeated after 300 ms, or twice the path's round trip where that is more; but its
+/// answer counts whenever it comes within kAnswerMax. So a path is proven although its round trip
+/// is longer than we wait before we ask again (decision 024).
+///
 /// A packet from a new address only makes it a candidate (PROTOCOL 18): data moves there after
 /// PATH_CHALLENGE / PATH_RESPONSE. Of proven paths a direct one carries data before a relayed one,
 /// and that before a routed one: a better kind takes over as soon as it is proven, a worse one when
@@ -30,6 +34,8 @@ class PathSet {
   using Token = std::array<std::byte, 8>;
   static constexpr std::size_t kPathsMax = 12;
   static constexpr Duration kChallengeTimeout = std::chrono::milliseconds(300);
+  /// An answer that comes later than this after its challenge says nothing about the path now.
+  static constexpr Duration kAnswerMax = std::chrono::seconds(3);
   static constexpr int kMissesMax = 3;
   static constexpr int kTriesMax = 3;
   /// Silence on an active path, while data flows, after which it is probed.
@@ -40,7 +46,7 @@ class PathSet {
   /// The most where data went out since the last round.
   static constexpr Duration kUpgradePauseInUse = std::chrono::seconds(10);
 
-  /// PATH_CHALLENGE on this way, at most one outstanding per path.
+  /// PATH_CHALLENGE on this way.
   struct SendChallenge {
     Way to;
     Token token;
@@ -103,20 +109,30 @@ class PathSet {
   void reset();
 
  private:
+  struct Challenge {
+    Token token;
+    Instant sent;
+  };
   struct Path {
     Way way;
     bool proven = false;
     Instant last_received{};
-    std::optional<Token> token;  ///< of the challenge that is outstanding
+    bool waits = false;  ///< for an answer, before it is asked again or given up
     Instant challenged_at{};
+    std::vector<Challenge> unanswered;  ///< of the last kAnswerMax, at most kUnansweredMax
     int misses = 0;
     int tries = 0;  ///< rounds of challenges in vain since it was last proven
     std::optional<Duration> rtt;
   };
+  /// More than are sent in kAnswerMax while no answer comes.
+  static constexpr std::size_t kUnansweredMax = 12;
+  static_assert(kUnansweredMax * kChallengeTimeout > kAnswerMax);
 
   Path* find(const Way& way);
   Path* find_active() { return active_ ? find(*active_) : nullptr; }
   Path& find_or_add(const Way& way);
+  Path* take_answered(Instant now, const Token& token);
+  static Instant answer_due(const Path& path);
   void challenge(Instant now, Path& path);
   void activate(Instant now, const Way& way);
   void lose(Instant now, Path& path);

@@ -20,6 +20,8 @@ struct Bench {
   PathSet paths;
   Instant now{1h};
   std::vector<PathSet::SendChallenge> challenges;
+  std::vector<Instant> sent;  ///< each of them
+  std::size_t late = 0;       ///< so many were answered by run_answering_late()
   std::vector<std::optional<Way>> actives;
   std::vector<Way> lost;
   Instant wait = Instant::max();
@@ -31,7 +33,10 @@ struct Bench {
         wait = w->at;
         return;
       }
-      if (const auto* c = std::get_if<PathSet::SendChallenge>(&output)) challenges.push_back(*c);
+      if (const auto* c = std::get_if<PathSet::SendChallenge>(&output)) {
+        challenges.push_back(*c);
+        sent.push_back(now);
+      }
       if (const auto* l = std::get_if<PathSet::Lost>(&output)) lost.push_back(l->way);
       if (const auto* a = std::get_if<PathSet::ActiveChanged>(&output)) {
         actives.push_back(a->way);
@@ -347,6 +352,78 @@ TEST(PathSet, ARelayThatDoesNotAnswerIsReported) {
   run_answering(b, 2s, [](const Way& way) { return way == relay(2); });
   EXPECT_EQ(b.paths.active(), relay(2));
   EXPECT_EQ(b.lost.back(), relay(1)) << "one that worked at once";
+}
+
+/// Answers each challenge so long after it was sent, until time has passed.
+void run_answering_late(Bench& b, Duration time, Duration round_trip) {
+  for (const Instant end = b.now + time; b.now < end; b.run_for(10ms)) {
+    for (; b.late < b.sent.size() && b.sent[b.late] + round_trip <= b.now; ++b.late) {
+      b.paths.handle_response(b.now, b.challenges[b.late].token);
+      b.drain();
+    }
+  }
+}
+
+// Through a relay far away, over a satellite: the answer to a challenge comes when two more of them
+// have been sent.
+TEST(PathSet, AWayIsProvenThatAnswersLaterThanItIsAskedAgain) {
+  for (const Duration round_trip : {250ms, 350ms, 650ms, 950ms, 2900ms}) {
+    Bench b;
+    b.paths.handle_proven(b.now, Way::routed());
+    b.paths.probe(b.now, relay(1));
+    b.drain();
+    run_answering_late(b, 4s, round_trip);
+    EXPECT_EQ(b.paths.active(), relay(1)) << round_trip.count();
+    EXPECT_TRUE(b.lost.empty()) << round_trip.count();
+    ASSERT_TRUE(b.paths.rtt().has_value());
+    EXPECT_GE(*b.paths.rtt(), round_trip);
+    EXPECT_LE(*b.paths.rtt(), round_trip + 20ms);
+  }
+}
+
+TEST(PathSet, AnAnswerThatIsTooOldProvesNothing) {
+  Bench b;
+  b.paths.handle_proven(b.now, Way::routed());
+  b.paths.probe(b.now, relay(1));
+  b.drain();
+  b.paths.handle_response(b.now + PathSet::kAnswerMax + 1ns, b.challenges.at(0).token);
+  b.drain();
+  EXPECT_EQ(b.paths.active(), Way::routed());
+}
+
+TEST(PathSet, AnAnswerCountsOnce) {
+  Bench b;
+  b.paths.handle_proven(b.now, endpoint(1));
+  b.paths.suspect_active(b.now);
+  b.drain();
+  const auto token = b.challenges.at(0).token;
+  b.paths.handle_response(b.now + 40ms, token);
+  b.now += 2s;
+  b.paths.suspect_active(b.now);
+  b.drain();
+  b.paths.handle_response(b.now + 100ms, token);  // a copy of it, or a replay
+  b.drain();
+  b.run_for(5s);
+  EXPECT_EQ(b.paths.active(), std::nullopt) << "the second challenge was never answered";
+}
+
+// Data flows, and nothing but answers comes back, each later than 300 ms.
+TEST(PathSet, AWayWithALongRoundTripIsNotTakenForOneThatFails) {
+  for (const Duration round_trip : {350ms, 650ms, 1200ms}) {
+    Bench b;
+    b.paths.handle_proven(b.now, endpoint(1));
+    b.paths.set_rtt(round_trip);
+    b.paths.handle_proven(b.now, endpoint(2));
+    b.drain();
+    b.actives.clear();
+    for (int second = 0; second < 20; ++second) {
+      b.paths.handle_traffic(b.now, b.now, Instant::min());
+      b.drain();
+      run_answering_late(b, 1s, round_trip);
+    }
+    EXPECT_TRUE(b.actives.empty()) << round_trip.count();
+    EXPECT_LE(b.challenges.size(), 40U) << "one every 500 ms at most";
+  }
 }
 
 TEST(PathSet, ManyAddressesPushOutNoRelay) {
