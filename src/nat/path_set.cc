@@ -11,7 +11,7 @@ constexpr Duration kProbeElsewhere = std::chrono::seconds(1);
 }  // namespace
 
 bool PathSet::add_hint(const Way& way) {
-  if (way.is_direct() && (way.endpoint().port == 0 || way.endpoint().address.is_unspecified())) {
+  if (way.is_leg() && (way.endpoint().port == 0 || way.endpoint().address.is_unspecified())) {
     return false;
   }
   if (find(way) != nullptr) return false;
@@ -78,7 +78,7 @@ void PathSet::handle_response(Instant now, const Token& token) {
   const Duration sample = now - it->challenged_at;
   it->rtt = it->rtt ? *it->rtt * 7 / 8 + sample / 8 : sample;
   received_ = std::max(received_, now);
-  const bool roamed = !it->proven && it->way.is_direct() && held_until_ <= now;
+  const bool roamed = !it->proven && it->way.is_leg() && held_until_ <= now;
   it->proven = true;
   if (active_ == it->way) {
     handle_traffic(now, sent_, received_);
@@ -195,7 +195,8 @@ std::vector<Way> PathSet::destinations() const {
   std::vector<Way> out;
   if (active_) out.push_back(*active_);
   for (const bool proven : {true, false}) {
-    for (const Way::Kind kind : {Way::Kind::Direct, Way::Kind::Relay, Way::Kind::Routed}) {
+    for (const Way::Kind kind :
+         {Way::Kind::Direct, Way::Kind::Stream, Way::Kind::Relay, Way::Kind::Routed}) {
       for (const Path& p : paths_) {
         if (p.proven == proven && p.way.kind() == kind && active_ != p.way) out.push_back(p.way);
       }
