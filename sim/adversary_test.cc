@@ -184,7 +184,7 @@ TEST(Adversary, AJoinerAnswersTheHostsOfItsInviteAlone) {
   // erin knows where dave is, and reaches nobody else.
   const wire::PeerHint hint{admitted()->node, 0, {dave.endpoint()}};
   erin.crash();
-  erin.replace_file("family", FileKind::Peers, engine::write_stored_peers({hint}));
+  erin.replace_file("family", FileKind::Peers, engine::write_stored_peers({{hint}, {}}));
   for (const std::size_t host : {0U, 1U, 2U})
     world.set_path(world.node(host), erin, {.blocked = true});
   world.run_for(100ms);

@@ -66,8 +66,8 @@ void Node::wake() {
 }
 
 void Node::start() {
-  engine_ =
-      std::make_unique<engine::Engine>(rng_, log_, engine::Engine::Options{.port = endpoint_.port});
+  engine_ = std::make_unique<engine::Engine>(
+      rng_, log_, engine::Engine::Options{.port = endpoint_.port, .streams = {stream_port}});
   engine_->handle_local_network(now(), {{endpoint_.address}, {}});
   drain();
   const auto disk = disk_;
@@ -124,6 +124,8 @@ void Node::drain() {
                    [&](engine::InterfaceUp& o) { engine_->handle_interface(o.slot, {"sim0"}); },
                    [](engine::InterfaceDown&) {},
                    [&](engine::QueryPathMtu& o) { engine_->handle_path_mtu(o.to, 1500); },
+                   [&](engine::OpenStream& o) { world_->open_stream(*this, o.to); },
+                   [&](engine::CloseStream& o) { world_->close_stream(*this, o.to); },
                    [](engine::AskRouter&) {},  // no router here speaks UPnP
                    [&](engine::CommandUpdate& o) { updates.push_back(std::move(o)); },
                    [](engine::WaitUntil&) {},
@@ -225,7 +227,9 @@ void Node::note_forward(Bytes plaintext) const {
   world_->note_forward(*forward, here);
 }
 
-void Node::transmit(const Endpoint& to, Bytes datagram) {
+void Node::transmit(const Way& way, Bytes datagram) {
+  if (way.is_stream()) return world_->send_streamed(*this, way.endpoint(), datagram);
+  const Endpoint& to = way.endpoint();
   if (world_->refused_.contains({index_, to})) {
     return engine_->handle_unsent(to, wire::TestOutcome::Refused);
   }

@@ -37,6 +37,8 @@ class Node {
 
   /// What its own clock shows ahead of the others', in seconds.
   std::int64_t clock_skew = 0;
+  /// TCP port at which it takes TLS connections from its next start on; 0: it takes none.
+  std::uint16_t stream_port = 0;
 
   /// Carries out what the engine wants after a command. handle_*() of the world do it themselves.
   void drain();
@@ -96,7 +98,7 @@ class Node {
  private:
   friend class World;
   void deliver(const Way& from, Bytes datagram);
-  void transmit(const Endpoint& to, Bytes datagram);
+  void transmit(const Way& way, Bytes datagram);
   void carry_out(const dataplane::OutboundVerdict& verdict, Packet& packet);
   void handle(const dataplane::Event& event);
   void hand_up_frame(SessionIndex session, const Way& from, ByteVector plaintext);

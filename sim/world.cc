@@ -71,6 +71,7 @@ bool World::step(Instant end) {
 }
 
 void World::land(const Flight& flight) {
+  if (flight.kind != Flight::Kind::Datagram) return land_stream(flight);
   Node* to = node_at(flight.to);
   if (to == nullptr) return;
   if (const NatBox* nat = to->nat();
@@ -94,7 +95,7 @@ void World::send(Node& from, const Endpoint& to, Bytes datagram) {
   const Node* target = node_at(to);
   if (target == nullptr) return;
   const Path path = path_between(from.index(), target->index());
-  if (path.blocked || groups_[from.index()] != groups_[target->index()]) {
+  if (path.blocked || path.udp_blocked || groups_[from.index()] != groups_[target->index()]) {
     ++weather_.blocked;
     return;
   }

@@ -26,6 +26,7 @@ struct Path {
   double duplication = 0;
   double corruption = 0;  ///< one bit is another
   bool blocked = false;
+  bool udp_blocked = false;  ///< what TLS connections carry passes all the same
   /// Larger datagrams are dropped without a word: a black hole.
   std::size_t size_max = 65535;
 };
@@ -85,6 +86,8 @@ class World {
     std::uint64_t blocked = 0;   ///< between nodes that cannot talk
   };
   const Weather& weather() const { return weather_; }
+  /// TLS connections that are up.
+  std::size_t streams() const { return streams_.size(); }
   /// What was seen of FORWARDs where they arrived.
   struct Forwards {
     std::vector<std::uint64_t> datagrams_by_hops;  ///< at their destinations
@@ -113,6 +116,9 @@ class World {
     Endpoint to;
     ByteVector datagram;
     std::optional<std::size_t> sender;  ///< nullopt: injected
+    /// A datagram, or something about a TLS connection, of which `from` is the end at the sender.
+    enum class Kind : std::uint8_t { Datagram, Streamed, StreamUp, StreamDown };
+    Kind kind = Kind::Datagram;
     bool operator>(const Flight& o) const {
       return std::pair(at, order) > std::pair(o.at, o.order);
     }
@@ -123,6 +129,12 @@ class World {
   bool step(Instant end);
   void send(Node& from, const Endpoint& to, Bytes datagram);
   void launch(Flight flight, const Path& path);
+  /// TLS connections: one that dials names itself by a port of its own. They lose nothing.
+  void open_stream(Node& from, const Endpoint& to);
+  void close_stream(Node& from, const Endpoint& to);
+  void send_streamed(Node& from, const Endpoint& remote, Bytes datagram);
+  void tell_stream(std::size_t node, const Endpoint& remote, Flight::Kind kind, Duration after);
+  void land_stream(const Flight& flight);
   void land(const Flight& flight);
   Path path_between(std::size_t a, std::size_t b) const;
   Node* node_at(const Endpoint& endpoint);
@@ -147,6 +159,14 @@ class World {
   std::uint64_t order_ = 0;
   std::size_t too_big_ = 0;
   std::optional<std::size_t> sender_;
+  struct Stream {
+    std::size_t dialler;
+    std::size_t server;
+    Endpoint dialled;
+    Endpoint source;  ///< of the dialling end
+  };
+  std::vector<Stream> streams_;
+  std::uint16_t next_stream_port_ = 50000;
   Weather weather_;
   Forwards forwards_;
   Trace trace_;

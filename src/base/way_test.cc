@@ -17,6 +17,8 @@ std::vector<Way> some_ways() {
           kHere,
           kThere,
           Endpoint{*Ipv6::parse("2001:db8::1"), 7},
+          Way::stream(kHere),
+          Way::stream(kThere),
           Way::relay(PeerHandle{1}, RelayLabel{1}),
           Way::relay(PeerHandle{1}, RelayLabel{2}),
           Way::relay(PeerHandle{2}, RelayLabel{1}),
@@ -27,6 +29,10 @@ TEST(Way, IsWhatItWasMadeOf) {
   const Way direct = kHere;
   EXPECT_TRUE(direct.is_direct());
   EXPECT_EQ(direct.endpoint(), kHere);
+  const Way stream = Way::stream(kHere);
+  EXPECT_TRUE(stream.is_stream() && stream.is_leg());
+  EXPECT_FALSE(stream.is_direct());
+  EXPECT_EQ(stream.endpoint(), kHere);
   const Way relay = Way::relay(PeerHandle{3}, RelayLabel{4});
   EXPECT_TRUE(relay.is_relay());
   EXPECT_EQ(relay.hop(), PeerHandle{3});
@@ -46,8 +52,9 @@ TEST(Way, EqualsItselfOnly) {
   EXPECT_NE(Way(kHere), kThere);
 }
 
-TEST(Way, DirectIsBetterThanRelayIsBetterThanRouted) {
-  EXPECT_LT(Way(kThere), Way::relay(PeerHandle{0}, RelayLabel{0}));
+TEST(Way, DirectIsBetterThanStreamThanRelayThanRouted) {
+  EXPECT_LT(Way(kThere), Way::stream(kHere));
+  EXPECT_LT(Way::stream(kThere), Way::relay(PeerHandle{0}, RelayLabel{0}));
   EXPECT_LT(Way::relay(PeerHandle{9}, RelayLabel{9}), Way::routed());
 }
 
@@ -59,6 +66,7 @@ TEST(WayDeathTest, HasNoPartsOfAnotherKind) {
 
 TEST(Way, IsNamedInLogs) {
   EXPECT_EQ(Way(kHere).to_string(), "192.0.2.1:7");
+  EXPECT_EQ(Way::stream(kHere).to_string(), "tls 192.0.2.1:7");
   EXPECT_EQ(Way::relay(PeerHandle{1}, RelayLabel{1}).to_string(), "relay");
   EXPECT_EQ(Way::routed().to_string(), "routed");
 }

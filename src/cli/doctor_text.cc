@@ -25,6 +25,9 @@ std::string path_text(const DoctorPath& measured) {
     case PathKind::Direct:
       out = "direct, udp " + (path.endpoint ? path.endpoint->to_string() : "");
       break;
+    case PathKind::Tls:
+      out = "tls " + (path.endpoint ? path.endpoint->to_string() : "");
+      break;
     case PathKind::Relay:
       out = "through " + path.via.value_or("a member");
       break;

@@ -30,6 +30,10 @@ std::string path_text(const PathStatus& path) {
       out = "direct";
       if (path.endpoint) out += ", udp " + path.endpoint->to_string();
       break;
+    case PathKind::Tls:
+      out = "tls";
+      if (path.endpoint) out += " " + path.endpoint->to_string();
+      break;
     case PathKind::Relay:
       out = "relay";
       if (path.via) out += " via " + *path.via;
@@ -83,6 +87,8 @@ std::string path_cell(const PathStatus& path) {
       break;
     case PathKind::Direct:
       return "direct" + (path.endpoint ? " " + path.endpoint->to_string() : "");
+    case PathKind::Tls:
+      return "tls" + (path.endpoint ? " " + path.endpoint->to_string() : "");
     case PathKind::Relay:
       return "relay" + (path.via ? " via " + *path.via : "");
   }

@@ -27,7 +27,7 @@ constexpr std::array<std::string_view, std::variant_size_v<Event>> kEventKinds{
 // Words of an enum, indexed by its value.
 constexpr std::array<std::string_view, 2> kActions{"add", "remove"};
 constexpr std::array<std::string_view, 3> kDeviceActions{"add", "list", "show"};
-constexpr std::array<std::string_view, 3> kPathKinds{"none", "direct", "relay"};
+constexpr std::array<std::string_view, 4> kPathKinds{"none", "direct", "relay", "tls"};
 constexpr std::array<std::string_view, 2> kStates{"up", "down"};
 constexpr std::array<std::string_view, 5> kMappings{
     "unknown", "none", "endpoint_independent", "address_dependent", "address_and_port_dependent"};

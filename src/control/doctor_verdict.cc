@@ -166,6 +166,9 @@ std::string text_of(const DoctorReply& r, PathCause cause) {
   switch (path.kind) {
     case PathKind::Direct:
       return "direct by UDP" + time;
+    case PathKind::Tls:
+      return "by TLS to " + (path.endpoint ? path.endpoint->to_string() : "the member") + time +
+             why;
     case PathKind::Relay:
       return "relayed through " + path.via.value_or("a member") + time + why;
     case PathKind::None:

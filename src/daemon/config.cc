@@ -20,6 +20,7 @@
 
 #include "dataplane/keypair.h"
 #include "nat/stun_client.h"
+#include "os/http_connect.h"
 #include "wire/candidate.h"
 
 namespace ipop::daemon {
@@ -200,6 +201,28 @@ std::string_view set_stun(const toml::node& value, DaemonConfig& config) {
   return {};
 }
 
+std::string_view set_tls_listen(const toml::node& value, DaemonConfig& config) {
+  const auto port = value.value_exact<std::int64_t>();
+  if (!port || *port < 1 || *port > 65535) return "a TCP port from 1 to 65535, usually 443";
+  config.tls.listen = static_cast<std::uint16_t>(*port);
+  return {};
+}
+
+std::string_view set_tls_proxy(const toml::node& value, DaemonConfig& config) {
+  const auto url = value.value_exact<std::string>();
+  if (!url || (!url->empty() && !os::HttpProxy::parse(*url))) {
+    return "\"http://[user:password@]host:port\", or \"\" for none";
+  }
+  config.tls.proxy = *url;
+  return {};
+}
+
+constexpr std::array kTlsKeys{
+    Key{"listen", set_tls_listen},
+    Key{"dial", [](const toml::node& v, DaemonConfig& c) { return set_bool(v, c.tls.dial); }},
+    Key{"proxy", set_tls_proxy},
+};
+
 constexpr std::array kNatKeys{
     Key{"stun", set_stun},
     Key{"port_mapping",
@@ -232,6 +255,7 @@ constexpr std::array kKeys{
         [](const toml::node& v, DaemonConfig& c) { return set_bool(v, c.offloads.udp_group); }},
     Key{"relay", nullptr, kRelayKeys},
     Key{"nat", nullptr, kNatKeys},
+    Key{"tls", nullptr, kTlsKeys},
 };
 
 /// Levenshtein distance: insertions, deletions and replacements.

@@ -60,6 +60,16 @@ struct DaemonConfig {
     friend bool operator==(const Nat&, const Nat&) = default;
   } nat{};
 
+  /// Reaching members by TLS over TCP where UDP fails, and being reached so.
+  struct Tls {
+    std::optional<std::uint16_t> listen{};  ///< TCP port; absent = members cannot dial us
+    bool dial = true;                       ///< dial members that UDP does not reach
+    /// To dial through; absent = as the environment says, empty = none.
+    std::optional<std::string> proxy{};
+
+    friend bool operator==(const Tls&, const Tls&) = default;
+  } tls{};
+
   friend bool operator==(const DaemonConfig&, const DaemonConfig&) = default;
 };
 

@@ -37,21 +37,29 @@ limit = 5
 stun = ["203.0.113.10:3478", "[2001:db8::1]:3478"]
 port_mapping = false
 upnp = false
+[tls]
+listen = 443
+dial = false
+proxy = "http://a:b@proxy:3128"
 )",
                                    "f", config);
   ASSERT_TRUE(outcome) << outcome.error();
-  EXPECT_EQ(config, (DaemonConfig{.state = "/srv/ipop",
-                                  .socket = "/run/other.sock",
-                                  .listen = std::uint16_t{41820},
-                                  .log_level = LogLevel::Debug,
-                                  .interface = "vpn0",
-                                  .dns = false,
-                                  .crypto = CryptoChoice::Openssl,
-                                  .relay = {.enabled = false, .limit_mbits = 5},
-                                  .nat = {.stun = {*Endpoint::parse("203.0.113.10:3478"),
-                                                   *Endpoint::parse("[2001:db8::1]:3478")},
-                                          .port_mapping = false,
-                                          .upnp = false}}));
+  EXPECT_EQ(
+      config,
+      (DaemonConfig{
+          .state = "/srv/ipop",
+          .socket = "/run/other.sock",
+          .listen = std::uint16_t{41820},
+          .log_level = LogLevel::Debug,
+          .interface = "vpn0",
+          .dns = false,
+          .crypto = CryptoChoice::Openssl,
+          .relay = {.enabled = false, .limit_mbits = 5},
+          .nat = {.stun = {*Endpoint::parse("203.0.113.10:3478"),
+                           *Endpoint::parse("[2001:db8::1]:3478")},
+                  .port_mapping = false,
+                  .upnp = false},
+          .tls = {.listen = std::uint16_t{443}, .dial = false, .proxy = "http://a:b@proxy:3128"}}));
 }
 
 TEST(Config, TheExampleThatShipsSetsNothingThatIsNotDefault) {
@@ -84,6 +92,10 @@ struct Bad {
 
 TEST(Config, BadFiles) {
   const Bad cases[] = {
+      {"[tls]\nlisten = 0", "f:2:", "listen must be a TCP port"},
+      {"[tls]\nproxy = \"https://p\"", "f:2:", "proxy must be \"http://"},
+      {"[tls]\nproxy = 1", "f:2:", "proxy must be"},
+      {"[tls]\ndial = 1", "f:2:", "dial must be true or false"},
       {"listen", "f:1:", ""},
       {"listen = [", "f:1:", ""},
       {"[/]", "f:1:", ""},

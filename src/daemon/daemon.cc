@@ -5,6 +5,7 @@
 #include <chrono>
 #include <csignal>
 #include <cstdlib>
+#include <system_error>
 #include <thread>
 
 #include "daemon/replies.h"
@@ -12,13 +13,14 @@
 #include "os/clock.h"
 #include "os/notify.h"
 #include "os/start_pages.h"
+#include "os/tcp_socket.h"
 #include "os/udp_socket.h"
 #include "wire/handshake.h"
 
 namespace ipop::daemon {
 namespace {
 
-enum Token : std::uint64_t { Signals, Watch, Control, Dns, Wg, Packets, Igd };
+enum Token : std::uint64_t { Signals, Watch, Control, Dns, Wg, Packets, Igd, Streams };
 
 /// PROTOCOL 14: a jump as long as this may mean that this machine was suspended, copied or
 /// restored.
@@ -69,6 +71,58 @@ std::expected<std::vector<os::UdpSocket>, std::string> open_port(const DaemonCon
   return std::move(*sockets);
 }
 
+/// What the settings name, else what the environment of most programs does.
+std::optional<os::HttpProxy> proxy_of(const DaemonConfig& config, Logger& log) {
+  std::string url;
+  if (config.tls.proxy) {
+    url = *config.tls.proxy;
+  } else {
+    for (const char* name : {"https_proxy", "HTTPS_PROXY"}) {
+      const char* set = std::getenv(name);  // NOLINT(concurrency-mt-unsafe): nobody changes it
+      if (url.empty() && set != nullptr) url = set;
+    }
+  }
+  if (url.empty()) return std::nullopt;
+  auto proxy = os::HttpProxy::parse(url);
+  if (!proxy) {
+    log.write(LogLevel::Warning, "tls",
+              "https_proxy is not http://[user:password@]host:port; it is not used");
+  }
+  return proxy;
+}
+
+/// Without the port that was wanted, where another program has it: the rest works all the same.
+std::expected<Daemon::StreamParts, std::string> open_streams(const DaemonConfig& config,
+                                                             PacketThreads& packets, Logger& log) {
+  Daemon::StreamParts out;
+  StreamThread::Options options;
+  if (config.tls.listen) {
+    const std::string port = "TCP port " + std::to_string(*config.tls.listen);
+    auto listener = os::listen_tcp(*config.tls.listen);
+    if (listener) {
+      options.listener = std::move(*listener);
+      out.port = *config.tls.listen;
+      log.write(LogLevel::Info, "tls", "members are taken in at " + port);
+    } else {
+      const bool is_taken = listener.error().os == EADDRINUSE;
+      const std::string problem =
+          "no member can reach this computer by TLS: " + port +
+          (is_taken ? " is in use by another program"
+                    : " cannot be had: " + std::generic_category().message(listener.error().os));
+      log.write(LogLevel::Warning, "tls", problem);
+      out.problem = {"tls_port", problem,
+                     "stop what has it, or set another port at [tls] listen in ipopd.toml, and "
+                     "restart ipopd"};
+    }
+  }
+  if (!options.listener && !config.tls.dial) return out;
+  if (config.tls.dial) options.proxy = proxy_of(config, log);
+  auto thread = StreamThread::start(std::move(options), packets);
+  if (!thread) return failed(thread.error());
+  out.thread = std::move(*thread);
+  return out;
+}
+
 /// The libraries that packets are sealed and opened with, said in the log.
 crypto::Backends choose_backends(CryptoChoice choice, Logger& log) {
   crypto::Backends backends;
@@ -114,11 +168,14 @@ std::expected<std::unique_ptr<Daemon>, std::string> Daemon::start(const DaemonCo
     if (!started) return failed(started.error());
     igd = std::move(*started);
   }
+  auto streams = open_streams(config, **packets, log);
+  if (!streams) return std::unexpected(streams.error());
   return std::make_unique<Daemon>(
       config, log,
       Parts{std::move(*signals), std::move(*poller), std::move(*watch), std::move(*netlink),
             std::move(store), std::move(*control), std::move(*dns), std::move(*wg),
-            std::move(*packets), std::move(igd), choose_backends(config.crypto, log)});
+            std::move(*packets), std::move(igd), std::move(*streams),
+            choose_backends(config.crypto, log)});
 }
 
 Daemon::Daemon(const DaemonConfig& config, os::StderrLogger& log, Parts parts)
@@ -133,6 +190,8 @@ Daemon::Daemon(const DaemonConfig& config, os::StderrLogger& log, Parts parts)
       wg_(std::move(parts.wg)),
       packets_(std::move(parts.packets)),
       igd_(std::move(parts.igd)),
+      streams_(std::move(parts.streams.thread)),
+      streams_problem_(std::move(parts.streams.problem)),
       sender_(packets_->sender()),
       interfaces_({config.dns,
                    config.interface,
@@ -149,7 +208,8 @@ Daemon::Daemon(const DaemonConfig& config, os::StderrLogger& log, Parts parts)
                .nat = {.stun_servers = config.nat.stun,
                        .port_mapping = config.nat.port_mapping,
                        .igd = config.nat.upnp,
-                       .mapping_key = store_.mapping_key(rng_)}}) {
+                       .mapping_key = store_.mapping_key(rng_)},
+               .streams = {.port = parts.streams.port, .dial = config.tls.dial}}) {
   static_cast<void>(poller_.add(signals_.fd(), Token::Signals, os::Interest::Read));
   static_cast<void>(poller_.add(watch_.fd(), Token::Watch, os::Interest::Read));
   static_cast<void>(poller_.add(control_.fd(), Token::Control, os::Interest::Read));
@@ -157,6 +217,7 @@ Daemon::Daemon(const DaemonConfig& config, os::StderrLogger& log, Parts parts)
   static_cast<void>(poller_.add(wg_.fd(), Token::Wg, os::Interest::Read));
   static_cast<void>(poller_.add(packets_->fd(), Token::Packets, os::Interest::Read));
   if (igd_) static_cast<void>(poller_.add(igd_->fd(), Token::Igd, os::Interest::Read));
+  if (streams_) static_cast<void>(poller_.add(streams_->fd(), Token::Streams, os::Interest::Read));
 }
 
 int Daemon::run() {
@@ -241,6 +302,9 @@ void Daemon::wait(Instant deadline) {
           drain();
         }
         break;
+      case Token::Streams:
+        for (const StreamThread::Event& event : streams_->take_events()) handle_stream(event);
+        break;
       default:
         break;
     }
@@ -320,9 +384,12 @@ Instant Daemon::drain() {
     if (const auto* wait_until = std::get_if<engine::WaitUntil>(&output)) return wait_until->at;
     std::visit(engine::Overload{
                    [&](engine::TakeIn& o) { packets_->take(o.from, std::move(o.datagram)); },
-                   [&](engine::Transmit& o) {
-                     const auto sent = sender_.send(o.to, o.datagram);
-                     if (!sent) note_unsent(o.to, sent.error());
+                   [&](engine::Transmit& o) { transmit(o); },
+                   [&](engine::OpenStream& o) {
+                     if (streams_) streams_->open(o.to);
+                   },
+                   [&](engine::CloseStream& o) {
+                     if (streams_) streams_->close(o.to);
                    },
                    [&](engine::Store& o) { carry_out(o); },
                    [&](engine::Forget& o) { store_.forget(o.network); },
@@ -355,6 +422,36 @@ void Daemon::carry_out(engine::Store& output) {
 
 void Daemon::carry_out(engine::InterfaceUp& output) {
   engine_.handle_interface(output.slot, interfaces_.up(output));
+}
+
+void Daemon::transmit(engine::Transmit& output) {
+  const Endpoint& to = output.to.endpoint();
+  if (output.to.is_stream()) {
+    if (streams_) streams_->send(to, std::move(output.datagram));
+    return;
+  }
+  const auto sent = sender_.send(to, output.datagram);
+  if (!sent) note_unsent(to, sent.error());
+}
+
+void Daemon::handle_stream(const StreamThread::Event& event) {
+  if (const auto* up = std::get_if<StreamThread::Up>(&event)) {
+    proxy_problem_.reset();
+    engine_.handle_stream_up(os::now(), up->to);
+  } else if (const auto* down = std::get_if<StreamThread::Down>(&event)) {
+    if (!down->problem.empty()) note_proxy(down->problem);
+    engine_.handle_stream_down(os::now(), down->remote);
+  }
+  drain();
+}
+
+/// Each one once: it is tried again and again.
+void Daemon::note_proxy(const std::string& problem) {
+  const std::string message = "members cannot be dialled by TLS: " + problem;
+  if (proxy_problem_ && proxy_problem_->message == message) return;
+  log_->write(LogLevel::Warning, "tls", message);
+  proxy_problem_ = {"tls_proxy", message,
+                    "see [tls] proxy in ipopd.toml, or https_proxy in its environment"};
 }
 
 /// What the kernel refuses is lost, but says why.

@@ -16,6 +16,7 @@
 #include "daemon/interfaces.h"
 #include "daemon/packet_threads.h"
 #include "daemon/state_store.h"
+#include "daemon/stream_thread.h"
 #include "daemon/wg_sockets.h"
 #include "engine/engine.h"
 #include "os/logger.h"
@@ -28,6 +29,12 @@ namespace ipop::daemon {
 /// the control socket. Everything that is not a packet in flight happens here.
 class Daemon {
  public:
+  /// TLS connections, as the settings allow.
+  struct StreamParts {
+    std::unique_ptr<StreamThread> thread;  ///< may be none
+    std::uint16_t port = 0;                ///< where members are taken in; 0: nowhere
+    std::optional<control::Health> problem;
+  };
   struct Parts {
     os::Signals signals;
     os::Poller poller;
@@ -39,6 +46,7 @@ class Daemon {
     WgSockets wg;
     std::unique_ptr<PacketThreads> packets;
     std::unique_ptr<IgdThread> igd;  ///< may be none
+    StreamParts streams;
     crypto::Backends backends;
   };
   /// Takes the state folder, the socket and the port, and restores all networks. The error is one
@@ -75,6 +83,9 @@ class Daemon {
   void carry_out(engine::CommandUpdate& output);
   void query_path_mtu(const Endpoint& to);
   void note_unsent(const Endpoint& to, const Error& error);
+  void transmit(engine::Transmit& output);
+  void handle_stream(const StreamThread::Event& event);
+  void note_proxy(const std::string& problem);
 
   // handlers.cc
   void handle_requests();
@@ -97,6 +108,7 @@ class Daemon {
   void finish(ClientId client, control::Reply reply);
   void finish_ping(Pending& pending);
   void finish_doctor(Pending& pending, const engine::Diagnosed& found);
+  std::vector<control::Health> tls_health() const;
   std::vector<control::Health> health_of(const engine::NetworkStatus& status) const;
   std::optional<engine::NetworkStatus> network_status(std::string_view network) const;
 
@@ -111,7 +123,10 @@ class Daemon {
   DnsServer dns_;
   WgSockets wg_;
   std::unique_ptr<PacketThreads> packets_;
-  std::unique_ptr<IgdThread> igd_;  ///< none where the settings forbid it
+  std::unique_ptr<IgdThread> igd_;         ///< none where the settings forbid it
+  std::unique_ptr<StreamThread> streams_;  ///< the same
+  std::optional<control::Health> streams_problem_;
+  std::optional<control::Health> proxy_problem_;
   os::UdpSender sender_;
   Interfaces interfaces_;
   engine::Engine engine_;

@@ -81,6 +81,8 @@ PathKind path_of(wire::PathInUse path) {
       return PathKind::Direct;
     case wire::PathInUse::Relay:
       return PathKind::Relay;
+    case wire::PathInUse::Stream:
+      return PathKind::Tls;
   }
   return PathKind::None;
 }
@@ -144,7 +146,9 @@ DoctorSide side_of(const wire::Diagnosis::Findings& findings) {
 }
 
 DoctorPath measured(const engine::WayFigures& way) {
-  return {.path = {.kind = way.via ? PathKind::Relay : PathKind::Direct,
+  return {.path = {.kind = way.via   ? PathKind::Relay
+                           : way.tls ? PathKind::Tls
+                                     : PathKind::Direct,
                    .endpoint = way.endpoint,
                    .via = way.via,
                    .rtt = way.rtt},

@@ -199,6 +199,7 @@ void Daemon::handle(ClientId client, const control::StatusRequest& request) {
   control::StatusReply reply;
   reply.drops = drops_of(packets_->drops());
   reply.health = start_health_;
+  std::ranges::move(tls_health(), std::back_inserter(reply.health));
   std::vector<engine::NetworkStatus> chosen;
   if (request.network) {
     auto one = engine_.status_of(os::now(), *request.network);
@@ -312,6 +313,12 @@ void Daemon::handle(ClientId client, const control::NetcheckRequest&) {
   reply.port_mapping = config_.nat.port_mapping;
   reply.upnp = config_.nat.port_mapping && config_.nat.upnp;
   reply.health = advice_on(reply);
+  for (const auto& status : engine_.status(os::now())) {
+    for (control::Health& h : health_of(status)) {
+      if (h.code == "udp_blocked") reply.health.push_back(std::move(h));
+    }
+  }
+  std::ranges::move(tls_health(), std::back_inserter(reply.health));
   finish(client, std::move(reply));
 }
 
@@ -402,6 +409,14 @@ void Daemon::finish(ClientId client, const engine::CommandError& error) {
 
 void Daemon::finish(ClientId client, control::Reply reply) {
   control_.finish(client, std::move(reply));
+}
+
+/// What keeps members from reaching us by TLS, or us from dialling them.
+std::vector<control::Health> Daemon::tls_health() const {
+  std::vector<control::Health> out;
+  if (streams_problem_) out.push_back(*streams_problem_);
+  if (proxy_problem_) out.push_back(*proxy_problem_);
+  return out;
 }
 
 std::vector<control::Health> Daemon::health_of(const engine::NetworkStatus& status) const {

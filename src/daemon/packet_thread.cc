@@ -53,6 +53,7 @@ std::uint64_t PacketThread::send(Command command) {
 
 void PacketThread::tell_others(const dataplane::WorkDone& done) const {
   if (done.events) shared_.events->notify();
+  if (done.streamed) shared_.streams->notify();
   for (std::uint32_t left = done.handed; left != 0; left &= left - 1) {
     (*shared_.wakeups)[static_cast<std::size_t>(std::countr_zero(left))].notify();
   }
@@ -66,6 +67,7 @@ void PacketThread::run() {
                        .events = &events_,
                        .drops = &drops_,
                        .udp = &udp_,
+                       .streams = &streams_,
                        .flow_seed = os::KernelRng().next_u64()});
   std::vector<Attach> tuns;
   os::Sleeper sleeper;

@@ -13,6 +13,7 @@
 #include "dataplane/event_queue.h"
 #include "dataplane/handover.h"
 #include "dataplane/snapshot.h"
+#include "dataplane/stream_queue.h"
 #include "os/tun.h"
 #include "os/udp_socket.h"
 #include "os/wakeup.h"
@@ -32,7 +33,8 @@ class PacketThread {
   struct Shared {
     dataplane::SnapshotSlot* snapshots;
     dataplane::Handover* handover;
-    const os::Wakeup* events;  ///< wakes control
+    const os::Wakeup* events;   ///< wakes control
+    const os::Wakeup* streams;  ///< wakes who has the TLS connections
     /// Wake a worker that was handed something; by index.
     const std::vector<os::Wakeup>* wakeups;
   };
@@ -44,12 +46,15 @@ class PacketThread {
   /// The queue is served until detach(). Both return the number of the command, for wait_for().
   std::uint64_t attach(NetworkSlot slot, os::Tun tun);
   std::uint64_t detach(NetworkSlot slot);
-  /// Something routed to us arrived at control (dataplane::Worker::take).
+  /// Something for us came by another way than our socket (dataplane::Worker::take). Any thread.
   void take(const Way& from, ByteVector datagram);
   /// Returns when the command was carried out.
   void wait_for(std::uint64_t command) const;
   const dataplane::DropCounters& drops() const { return drops_; }
   const os::UdpSocket& udp() const { return udp_; }
+
+  /// For the thread that has the TLS connections.
+  dataplane::StreamQueue& streams() { return streams_; }
 
  private:
   static constexpr std::size_t kCommandsMax = 256;
@@ -76,6 +81,7 @@ class PacketThread {
   Shared shared_;
   std::size_t index_;
   dataplane::EventQueue events_;
+  dataplane::StreamQueue streams_;
   dataplane::DropCounters drops_;
   os::UdpSocket udp_;
   /// Commands are a few a day, and the few datagrams of a peer that has no path yet: a lock is the

@@ -8,7 +8,9 @@ Result<std::unique_ptr<PacketThreads>> PacketThreads::start(std::vector<os::UdpS
   check(!sockets.empty());
   auto events = os::Wakeup::open();
   if (!events) return std::unexpected(events.error());
-  Parts parts{std::move(*events), {}, std::move(sockets)};
+  auto streams = os::Wakeup::open();
+  if (!streams) return std::unexpected(streams.error());
+  Parts parts{std::move(*events), std::move(*streams), {}, std::move(sockets)};
   for (std::size_t i = 0; i < parts.sockets.size(); ++i) {
     auto wakeup = os::Wakeup::open();
     if (!wakeup) return std::unexpected(wakeup.error());
@@ -21,8 +23,9 @@ PacketThreads::PacketThreads(Parts parts)
     : snapshots_(parts.sockets.size()),
       handover_(parts.sockets.size()),
       events_(std::move(parts.events)),
+      streams_(std::move(parts.streams)),
       wakeups_(std::move(parts.wakeups)) {
-  const PacketThread::Shared shared{&snapshots_, &handover_, &events_, &wakeups_};
+  const PacketThread::Shared shared{&snapshots_, &handover_, &events_, &streams_, &wakeups_};
   for (std::size_t i = 0; i < parts.sockets.size(); ++i) {
     threads_.push_back(std::make_unique<PacketThread>(shared, i, std::move(parts.sockets[i])));
   }

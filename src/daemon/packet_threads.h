@@ -13,6 +13,7 @@ class PacketThreads {
   static Result<std::unique_ptr<PacketThreads>> start(std::vector<os::UdpSocket> sockets);
   struct Parts {
     os::Wakeup events;
+    os::Wakeup streams;
     std::vector<os::Wakeup> wakeups;
     std::vector<os::UdpSocket> sockets;
   };
@@ -35,8 +36,14 @@ class PacketThreads {
   void attach(NetworkSlot slot, std::vector<os::Tun> queues);
   void detach(NetworkSlot slot);
 
-  /// A datagram that came routed, to the thread that owns its lane.
+  /// A datagram that came by another way than a socket, to the thread that owns its lane. Any
+  /// thread.
   void take(const Way& from, ByteVector datagram);
+
+  /// What the threads send on TLS connections, and what is notified when they do. For the thread
+  /// that has the connections.
+  dataplane::StreamQueue& streams(std::size_t thread) { return threads_[thread]->streams(); }
+  const os::Wakeup& streams_wakeup() const { return streams_; }
 
   dataplane::DropTotals drops() const;
   std::uint16_t port() const { return threads_.front()->udp().port(); }
@@ -47,6 +54,7 @@ class PacketThreads {
   dataplane::SnapshotSlot snapshots_;
   dataplane::Handover handover_;
   os::Wakeup events_;
+  os::Wakeup streams_;
   std::vector<os::Wakeup> wakeups_;
   std::vector<std::unique_ptr<PacketThread>> threads_;
 };

@@ -98,13 +98,15 @@ control::InviteStatus invite_of(const engine::InviteStatus& invite) {
   return out;
 }
 
-control::PathStatus path_of(const std::optional<Endpoint>& endpoint,
-                            const std::optional<std::string>& via, std::optional<Duration> rtt) {
+control::PathStatus path_of(const std::optional<Way>& leg, const std::optional<std::string>& via,
+                            std::optional<Duration> rtt) {
   control::PathStatus path;
-  path.kind = endpoint ? control::PathKind::Direct
-              : via    ? control::PathKind::Relay
-                       : control::PathKind::None;
-  path.endpoint = endpoint;
+  if (leg) {
+    path.kind = leg->is_stream() ? control::PathKind::Tls : control::PathKind::Direct;
+    path.endpoint = leg->endpoint();
+  } else if (via) {
+    path.kind = control::PathKind::Relay;
+  }
   if (via && !via->empty()) path.via = via;
   path.rtt = rtt;
   return path;
@@ -125,7 +127,10 @@ control::NetworkStatus status_of(const engine::NetworkStatus& status, std::uint1
     member.id = m.node;
     member.admin = m.admin;
     member.online = m.online;
-    member.path = path_of(m.endpoint, m.via, m.rtt);
+    std::optional<Way> leg;
+    if (m.endpoint) leg = *m.endpoint;
+    if (m.stream) leg = Way::stream(*m.stream);
+    member.path = path_of(leg, m.via, m.rtt);
     member.path.mtu = m.mtu;
     member.rx_bytes = m.rx_bytes;
     member.tx_bytes = m.tx_bytes;

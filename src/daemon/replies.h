@@ -16,8 +16,8 @@ control::ControlError error_of(const engine::CommandError& error);
 control::NetworkInfo info_of(const engine::NetworkStatus& status);
 control::InviteStatus invite_of(const engine::InviteStatus& invite);
 /// `via` names the member that relays; empty: it is known no more.
-control::PathStatus path_of(const std::optional<Endpoint>& endpoint,
-                            const std::optional<std::string>& via, std::optional<Duration> rtt);
+control::PathStatus path_of(const std::optional<Way>& leg, const std::optional<std::string>& via,
+                            std::optional<Duration> rtt);
 control::NetworkStatus status_of(const engine::NetworkStatus& status, std::uint16_t port);
 /// By reason, all reasons.
 std::map<std::string, std::uint64_t> drops_of(const dataplane::DropTotals& drops);

@@ -111,7 +111,7 @@ InboundAction handle_relayed(const Snapshot& snapshot, const SessionEntry& sessi
     return Dropped{Drop::BadPayload};
   }
   if (!session.proven) return Dropped{Drop::NotProven};
-  if (!from.is_direct()) return Dropped{Drop::NestedRelay};
+  if (!from.is_leg()) return Dropped{Drop::NestedRelay};
   const auto relayed = wire::parse_relayed(packet);
   if (!relayed) return Dropped{Drop::BadPayload};
   const auto found = snapshot.labels.find(relayed->label);

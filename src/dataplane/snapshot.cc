@@ -23,7 +23,7 @@ const NetworkEntry* Snapshot::network(NetworkSlot slot) const {
 }
 
 bool is_leg(const PeerRoute& peer) {
-  return peer.send != nullptr && peer.way && peer.way->is_direct() && !peer.is_device;
+  return peer.send != nullptr && peer.way && peer.way->is_leg() && !peer.is_device;
 }
 
 SnapshotSlot::SnapshotSlot(std::size_t workers)

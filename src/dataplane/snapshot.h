@@ -19,7 +19,7 @@ struct PeerRoute {
   PeerHandle peer;
   NetworkSlot network;
   Keypair* send = nullptr;  ///< null: no proven session; packets go to control, which queues
-  /// A proven one; null: as above. A worker takes a direct one, or one through a relay that itself
+  /// A proven one; null: as above. A worker takes a leg, or one through a relay that itself
   /// is_leg(); packets for any other go to control.
   std::optional<Way> way;
   std::uint32_t hop = 0;   ///< index of the relay's route, where the way is through one
@@ -28,7 +28,8 @@ struct PeerRoute {
   PeerWords* words = nullptr;
 };
 
-/// Whether relayed packets may travel on the session: it is proven and its own path is direct.
+/// Whether relayed packets may travel on the session: it is proven and its own path leads through
+/// nobody.
 bool is_leg(const PeerRoute& peer);
 
 /// Relayed packets for another member, for whom they are sealed again.

@@ -14,6 +14,7 @@
 #include "dataplane/handover.h"
 #include "dataplane/pipeline.h"
 #include "dataplane/send_queue.h"
+#include "dataplane/stream_queue.h"
 #include "wire/handshake.h"
 
 namespace ipop::dataplane {
@@ -23,6 +24,7 @@ struct WorkDone {
   std::size_t packets = 0;   ///< read from all devices
   bool waiting = false;      ///< some of them still wait in our own queue: do not sleep
   bool events = false;       ///< something was pushed: wake control
+  bool streamed = false;     ///< something is for a TLS connection: wake who has these
   std::uint32_t handed = 0;  ///< bit n: worker n was handed something: wake it
 
   bool is_idle() const { return packets == 0 && !waiting; }
@@ -53,7 +55,8 @@ class Worker {
     EventQueue* events = nullptr;
     DropCounters* drops = nullptr;
     Udp* udp = nullptr;
-    std::uint64_t flow_seed = 0;  ///< of its SendQueue
+    StreamQueue* streams = nullptr;  ///< null: there are no TLS connections
+    std::uint64_t flow_seed = 0;     ///< of its SendQueue
   };
 
   explicit Worker(const Options& options)
@@ -185,8 +188,7 @@ class Worker {
     const OutboundVerdict verdict =
         outbound(snapshot, read.network, sender(), now, read.left, packet);
     if (const auto* send = std::get_if<SendDatagram>(&verdict)) {
-      outgoing_[outgoing_count_++] = {
-          .bytes = packet.data(), .to = send->to, .ecn = static_cast<std::uint8_t>(send->ecn)};
+      transmit(send->to, {.bytes = packet.data(), .ecn = static_cast<std::uint8_t>(send->ecn)});
       report_sent(send->reports);
     } else if (const auto* many = std::get_if<SendSegments>(&verdict)) {
       if (read.lose_first) drop(Drop::Congested);
@@ -220,11 +222,31 @@ class Worker {
         return;
       }
       next += run.segments;
-      outgoing_[outgoing_count_++] = {.bytes = run_->data(),
-                                      .to = many.to,
-                                      .ecn = static_cast<std::uint8_t>(many.ecn),
-                                      .segment_size = run.datagram_size};
+      transmit(many.to, {.bytes = run_->data(),
+                         .ecn = static_cast<std::uint8_t>(many.ecn),
+                         .segment_size = run.datagram_size});
       flush_outgoing();
+    }
+  }
+
+  /// By UDP with the next flush_outgoing(), until which the bytes are borrowed; to a TLS connection
+  /// at once, as a copy.
+  void transmit(const Way& to, OutgoingDatagrams datagrams) {
+    if (to.is_stream()) return push_streamed(to.endpoint(), datagrams);
+    datagrams.to = to.endpoint();
+    outgoing_[outgoing_count_++] = datagrams;
+  }
+
+  void push_streamed(const Endpoint& to, const OutgoingDatagrams& run) {
+    const std::size_t step = run.segment_size == 0 ? run.bytes.size() : run.segment_size;
+    for (Bytes rest = run.bytes; !rest.empty();) {
+      const Bytes datagram = rest.first(std::min(step, rest.size()));
+      rest = rest.subspan(datagram.size());
+      if (options_.streams != nullptr && options_.streams->push(to, datagram)) {
+        done_.streamed = true;
+      } else {
+        drop(Drop::SendFailed);
+      }
     }
   }
 
@@ -338,8 +360,7 @@ class Worker {
     packet.resize(ip.size());
     const OutboundVerdict verdict = forward(snapshot, onward, sender(), now, packet);
     if (const auto* send = std::get_if<SendDatagram>(&verdict)) {
-      outgoing_[outgoing_count_++] = {
-          .bytes = packet.data(), .to = send->to, .ecn = static_cast<std::uint8_t>(send->ecn)};
+      transmit(send->to, {.bytes = packet.data(), .ecn = static_cast<std::uint8_t>(send->ecn)});
       report_sent(send->reports);
       if (outgoing_count_ == kTunBatch) flush_outgoing();
     } else if (const auto* waits = std::get_if<NeedsSession>(&verdict)) {
@@ -366,11 +387,11 @@ class Worker {
     const auto to = relay(snapshot, next, sender(), datagram);
     if (!to) return drop(Drop::KeyExpired);
     const std::uint8_t mark = ecn & 3U;
-    if (outgoing_count_ != 0 &&
-        append_to_run(outgoing_[outgoing_count_ - 1], *to, mark, datagram)) {
+    if (outgoing_count_ != 0 && to->is_direct() &&
+        append_to_run(outgoing_[outgoing_count_ - 1], to->endpoint(), mark, datagram)) {
       return;
     }
-    outgoing_[outgoing_count_++] = {.bytes = datagram, .to = *to, .ecn = mark};
+    transmit(*to, {.bytes = datagram, .ecn = mark});
     if (outgoing_count_ == kTunBatch) flush_outgoing();
   }
 

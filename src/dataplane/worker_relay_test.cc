@@ -63,6 +63,56 @@ TEST(WorkerRelay, CarriesPacketsFromTunToTun) {
   EXPECT_EQ(at_bob[1].from, Way::relay(ThreeNodes::kRelay, ThreeNodes::kFromBob));
 }
 
+/// Both legs are TLS connections: alice's and bob's UDP is blocked.
+TEST(WorkerRelay, CarriesWhatComesAndGoesByTls) {
+  RelayWorkers w;
+  const auto by_tls = [](Snapshot& snapshot) {
+    for (PeerRoute& peer : snapshot.peers) {
+      if (peer.way && peer.way->is_direct()) peer.way = Way::stream(peer.way->endpoint());
+    }
+  };
+  by_tls(w.nodes.alice.snapshot);
+  by_tls(w.nodes.relay.snapshot);
+  w.alice.publish(w.nodes.alice.snapshot);
+  w.relay.publish(w.nodes.relay.snapshot);
+  w.alice.tun.to_read.push_back({w.nodes.packet(500)});
+  const auto large = test::large_packet(
+      {.ip = w.nodes.alice_to_bob(), .payload_size = 3600, .segment_size = 1200});
+  w.alice.tun.to_read.push_back({large.bytes, large.left});
+  const auto move = [](Side& from, const Endpoint& as, Side& to) {
+    std::size_t n = 0;
+    while (const auto next = from.streams.front()) {
+      EXPECT_LE(next->datagram.size(), 1300U);
+      (void)to.worker.take(at_second(1), Way::stream(as), next->datagram);
+      from.streams.pop();
+      ++n;
+    }
+    return n;
+  };
+  const WorkDone done = w.alice.worker.run_once(at_second(1));
+  EXPECT_TRUE(done.streamed);
+  EXPECT_TRUE(w.alice.udp.sent.empty());
+  EXPECT_EQ(move(w.alice, w.nodes.alice.endpoint, w.relay), 4U);
+  EXPECT_TRUE(w.relay.udp.sent.empty());
+  EXPECT_EQ(move(w.relay, w.nodes.relay.endpoint, w.bob), 4U);
+  ASSERT_FALSE(w.bob.tun.written.empty());
+  EXPECT_EQ(w.bob.tun.written[0], w.nodes.packet(500));
+  EXPECT_EQ(w.alice.dropped_in_all() + w.relay.dropped_in_all() + w.bob.dropped_in_all(), 0U);
+}
+
+TEST(WorkerRelay, WhatTheTlsConnectionsThreadDoesNotTakeIsLost) {
+  RelayWorkers w;
+  for (PeerRoute& peer : w.nodes.alice.snapshot.peers) {
+    if (peer.way && peer.way->is_direct()) peer.way = Way::stream(peer.way->endpoint());
+  }
+  w.alice.publish(w.nodes.alice.snapshot);
+  for (std::size_t i = 0; i < StreamQueue::kSlots + 10; ++i) {
+    w.alice.tun.to_read.push_back({w.nodes.packet(100)});
+    (void)w.alice.worker.run_once(at_second(1));
+  }
+  EXPECT_EQ(w.alice.drops.read(Drop::SendFailed), 10U);
+}
+
 TEST(WorkerRelay, ARunLeavesAliceAndTheRelayAsOne) {
   RelayWorkers w;
   const auto large = test::large_packet(

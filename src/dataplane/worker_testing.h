@@ -97,13 +97,15 @@ struct Side {
   SnapshotSlot snapshots{1};
   Handover handover{1};
   EventQueue events;
+  StreamQueue streams;
   DropCounters drops;
   Worker<FakeTun, FakeUdp> worker{{.index = 0,
                                    .handover = &handover,
                                    .snapshots = &snapshots,
                                    .events = &events,
                                    .drops = &drops,
-                                   .udp = &udp}};
+                                   .udp = &udp,
+                                   .streams = &streams}};
 
   void publish(const Snapshot& snapshot) {
     snapshots.publish(std::make_unique<Snapshot>(snapshot), {});

@@ -12,6 +12,7 @@
 #include "engine/door.h"
 #include "engine/output.h"
 #include "nat/outer_addresses.h"
+#include "nat/stream_dialer.h"
 #include "overlay/relays.h"
 #include "session/gate.h"
 #include "session/session.h"
@@ -27,6 +28,9 @@ struct Context {
   IngressLimit ingress;
   std::uint16_t port = 0;     ///< of the one UDP socket
   nat::OuterAddresses outer;  ///< where it is seen from outside
+  nat::StreamDialer dialer;   ///< of TLS connections, where UDP fails
+  bool may_dial = true;
+  std::uint16_t stream_port = 0;  ///< where we take them; 0: nowhere
   overlay::LabelTable labels;
   overlay::Relays::Options relaying;         ///< for others
   dataplane::BitsPerSecond relay_limit = 0;  ///< of a pair; 0: none
@@ -61,6 +65,7 @@ struct Context {
         gate(rng_in),
         port(options.port),
         outer(std::move(options), std::move(key), rng_in),
+        dialer(rng_in),
         labels(rng_in) {}
 };
 

@@ -26,7 +26,8 @@ enum class FarEnd : std::uint8_t {
 
 /// A way that packets take or could take, with what was measured just now.
 struct WayFigures {
-  std::optional<Endpoint> endpoint;  ///< of a direct one
+  std::optional<Endpoint> endpoint;  ///< of a direct one, or
+  bool tls = false;                  ///< of one by TLS
   std::optional<std::string> via;    ///< name of the member that relays; may be empty
   int sent = 0;
   int answered = 0;

@@ -13,7 +13,7 @@ constexpr TokenBucket::Limit kNode{.per_second = 20, .burst = 20};
 /// What a cookie is bound to: the address, or one that stands for the member that it came through
 /// (in 100::/64, which RFC 6666 keeps free of anybody; the gate tells /64s apart).
 Endpoint origin_of(const Way& from, PeerHandle ingress) {
-  if (from.is_direct()) return from.endpoint();
+  if (from.is_leg()) return from.endpoint();
   Ipv6 origin;
   origin.bytes[0] = std::byte{1};
   for (std::size_t i = 0; i < 4; ++i)
@@ -33,7 +33,7 @@ bool IngressLimit::admit(Instant now, PeerHandle ingress) {
 Admission admit_initiation(Context& context, const Now& now, const session::Profile& profile,
                            const TunnelKey& own, const wire::Initiation& message, const Way& from,
                            PeerHandle ingress) {
-  if (!from.is_direct() && !context.ingress.admit(now.at, ingress)) return {};
+  if (!from.is_leg() && !context.ingress.admit(now.at, ingress)) return {};
   const Endpoint origin = origin_of(from, ingress);
   switch (context.gate.admit(now.at, origin, message.mac2, message.mac2_input)) {
     case session::HandshakeGate::Verdict::Pass:

@@ -15,6 +15,8 @@ Engine::Engine(Rng& rng, Logger& log, Options options)
             .port_mapping = options.nat.port_mapping,
             .igd = options.nat.igd},
            std::move(options.nat.mapping_key)) {
+  ctx_.may_dial = options.streams.dial;
+  ctx_.stream_port = options.streams.port;
   ctx_.workers = options.workers;
   ctx_.backends = options.backends;
   ctx_.relaying.enabled = options.relay.enabled;
@@ -82,6 +84,19 @@ void Engine::handle_igd_answer(const Now& now, const nat::IgdAnswer& answer) {
   pump_outer(now);
 }
 
+void Engine::handle_stream_up(const Now& now, const Endpoint& to) {
+  ctx_.dialer.handle_up(now.at, to);
+  if (!ctx_.dialer.is_up(to)) return;  // it is wanted no more
+  for (auto& [slot, network] : networks_) network->handle_stream_up(now, to);
+  drop_finished();
+}
+
+void Engine::handle_stream_down(const Now& now, const Endpoint& remote) {
+  ctx_.dialer.handle_down(now.at, remote);
+  for (auto& [slot, network] : networks_) network->handle_stream_down(now, remote);
+  drop_finished();
+}
+
 void Engine::handle_unsent(const Endpoint& to, wire::TestOutcome why) {
   for (auto& [slot, network] : networks_) network->handle_unsent(to, why);
 }
@@ -92,6 +107,7 @@ void Engine::handle_stored(const Now& now, Ticket ticket, bool ok, const std::st
 
 void Engine::handle_timeout(const Now& now) {
   ctx_.outer.handle_timeout(now.at);
+  ctx_.dialer.handle_timeout(now.at);
   for (auto& [slot, network] : networks_) network->handle_timeout(now);
   pump_outer(now);
   drop_finished();
@@ -102,6 +118,7 @@ void Engine::handle_clock_jump(const Now& now) {
 }
 
 Output Engine::poll_output() {
+  pump_dialer();
   // First of all, so that no datagram goes out whose answer a worker could not place.
   if (ctx_.snapshot_stale) return build_snapshot();
   if (!ctx_.outputs.empty()) {
@@ -109,7 +126,7 @@ Output Engine::poll_output() {
     ctx_.outputs.pop_front();
     return first;
   }
-  Instant at = outer_deadline_;
+  Instant at = std::min(outer_deadline_, dialer_deadline_);
   for (const auto& [slot, network] : networks_) at = std::min(at, network->deadline());
   return WaitUntil{at};
 }
@@ -421,6 +438,20 @@ void Engine::pump_outer(const Now& now) {
       return;
     } else {
       for (auto& [slot, network] : networks_) network->handle_outer_addresses(now);
+    }
+  }
+}
+
+void Engine::pump_dialer() {
+  for (;;) {
+    const auto output = ctx_.dialer.poll_output();
+    if (const auto* open = std::get_if<nat::StreamDialer::Open>(&output)) {
+      ctx_.outputs.emplace_back(OpenStream{open->to});
+    } else if (const auto* close = std::get_if<nat::StreamDialer::Close>(&output)) {
+      ctx_.outputs.emplace_back(CloseStream{close->to});
+    } else {
+      dialer_deadline_ = std::get<nat::StreamDialer::WaitUntil>(output).at;
+      return;
     }
   }
 }

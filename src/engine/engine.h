@@ -40,6 +40,12 @@ class Engine {
       bool igd = true;                     ///< see nat::OuterAddresses
       nat::PortMapper::Key mapping_key{};  ///< the same over restarts
     } nat{};
+    /// TLS connections, as ways to members where UDP fails.
+    struct Streams {
+      /// Of the TCP socket at which the driver takes them; 0: it takes none.
+      std::uint16_t port = 0;
+      bool dial = true;  ///< the driver may be asked to make some
+    } streams{};
   };
   Engine(Rng& rng, Logger& log, Options options);
   ~Engine();
@@ -55,6 +61,10 @@ class Engine {
   void handle_interface(NetworkSlot slot, InterfaceMade made);
   void handle_path_mtu(const Endpoint& to, std::uint16_t mtu);
   void handle_igd_answer(const Now& now, const nat::IgdAnswer& answer);
+  /// A TLS connection that OpenStream asked for is up.
+  void handle_stream_up(const Now& now, const Endpoint& to);
+  /// One of these is down or did not come up, or one that a member made ended.
+  void handle_stream_down(const Now& now, const Endpoint& remote);
   /// The system did not let a Transmit out: NoAddress, Refused or NoRoute. For `ipop doctor`; what
   /// is not sent is lost like any other datagram.
   void handle_unsent(const Endpoint& to, wire::TestOutcome why);
@@ -120,6 +130,7 @@ class Engine {
   std::optional<CommandError> already_member(const Network& except, std::string_view invite) const;
   Network& add_network();
   void pump_outer(const Now& now);
+  void pump_dialer();
   void drop_finished();
   void refresh_names();
   Publish build_snapshot();
@@ -128,6 +139,7 @@ class Engine {
   std::map<NetworkSlot, std::unique_ptr<Network>> networks_;
   std::uint32_t next_slot_ = 0;
   Instant outer_deadline_ = Instant::max();
+  Instant dialer_deadline_ = Instant::max();
 };
 
 }  // namespace ipop::engine

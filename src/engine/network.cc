@@ -96,7 +96,12 @@ Outcome<void> Network::begin_join(const Now& now, std::string_view invite_text,
   for (const wire::InviteHost& host : read->invite.hosts) {
     invite_hosts_[host.tunnel_key].push_back(host.endpoint);
     Peer& peer = peer_for(now, host.tunnel_key);
-    peer.link->add_hint(host.endpoint);
+    if (host.tls) {
+      peer.streams.push_back(host.endpoint);
+    } else {
+      peer.link->add_hint(host.endpoint);
+    }
+    seek_stream(now, peer);
     ctx_->outputs.emplace_back(CommandUpdate{command, JoinCalling{host.endpoint}, false});
   }
   for (const auto& [key, endpoints] : invite_hosts_) peer_for(now, key).link->connect(now);
@@ -242,13 +247,14 @@ void Network::peer_timeout(const Now& now, Peer& peer) {
   proof_timeouts(now, peer);
   let_go(now, peer);
   seek_relay_again(now, peer);
+  stream_timeout(now, peer);
 }
 
 /// When the next time of a peer's comes: all that peer_timeout() looks at.
 Instant Network::deadline_of(const Peer& peer) const {
-  Instant at = std::min({peer.link_at, peer.recheck_at, peer.relay_at, peer.outbox.deadline(),
-                         peer.ports_at, peer.search_at, peer.trial_at, stranger_until(peer),
-                         peer.wanted_until, idle_deadline(peer)});
+  Instant at = std::min({peer.link_at, peer.recheck_at, peer.relay_at, peer.stream_at,
+                         peer.outbox.deadline(), peer.ports_at, peer.search_at, peer.trial_at,
+                         stranger_until(peer), peer.wanted_until, idle_deadline(peer)});
   for (const auto& [session, proof] : peer.proofs) at = std::min(at, proof.resend_at);
   if (!peer.queue.empty()) at = std::min(at, peer.queue.front().at + Peer::kQueuedFor);
   return at;
@@ -305,7 +311,9 @@ void Network::store_statements(const Now& now) {
   store(FileKind::Statements, write_stored_statements(all));
 }
 
-void Network::store_peers() { store(FileKind::Peers, write_stored_peers(addresses_.all())); }
+void Network::store_peers() {
+  store(FileKind::Peers, write_stored_peers({addresses_.all(), stream_addresses_.all()}));
+}
 
 void Network::store_devices() {
   devices_store_at_ = Instant::max();

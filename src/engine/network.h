@@ -119,6 +119,9 @@ class Network {
   static constexpr std::size_t kUnprovenMax = 256;
   static constexpr Duration kProofTime = std::chrono::seconds(5);
   static constexpr std::uint16_t kInterfaceMtu = 1420;
+  /// One write for all that connect at about the same time, and soon: a restart finds its way by
+  /// it.
+  static constexpr Duration kPeersStoreDelay = std::chrono::seconds(1);
 
   Network(Context& context, NetworkSlot slot)
       : ctx_(&context),
@@ -157,6 +160,9 @@ class Network {
   void handle_local_addresses(const Now& now);
   /// Context::outer has other candidates.
   void handle_outer_addresses(const Now& now);
+  /// A TLS connection that we made, or any.
+  void handle_stream_up(const Now& now, const Endpoint& to);
+  void handle_stream_down(const Now& now, const Endpoint& remote);
   void handle_timeout(const Now& now);
   Instant deadline() const;
 
@@ -220,7 +226,7 @@ class Network {
     std::vector<ByteVector> proof;  ///< chain, invite GRANT, redemption
     Instant deadline = Instant::max();
     std::string found;
-    std::optional<Endpoint> path;
+    std::optional<Way> path;
     Instant ask_next_at = Instant::min();    ///< before it, no further host is asked
     std::optional<wire::ByeReason> refusal;  ///< of a host; final when no other one is left
   };
@@ -312,6 +318,16 @@ class Network {
   void refresh_local_side();
   void set_epochs();
 
+  // network_streams.cc
+  bool is_reached_by_udp(const Peer& peer) const;
+  void seek_stream(const Now& now, Peer& peer);
+  void stream_timeout(const Now& now, Peer& peer);
+  std::vector<Endpoint> streams_of(const Peer& peer) const;
+  void take_stream(const Now& now, Peer& peer, const Endpoint& to);
+  void handle_streams(const Now& now, Peer& peer, const wire::Streams& streams);
+  void send_own_streams(Peer& peer) const;
+  std::vector<Endpoint> own_streams() const;
+
   // network_relay.cc
   bool pump_relays(const Now& now);
   void note_relay_up(const Now& now, const overlay::Relays::Up& up);
@@ -325,6 +341,7 @@ class Network {
   void relay_timeouts(const Now& now);
   std::vector<wire::NodeId> relay_candidates(const Peer& peer) const;
   void seek_relay_again(const Now& now, Peer& peer);
+  static std::optional<Way> leg_of(const Peer& peer);
   std::optional<std::string> relay_of(const Peer& peer) const;
   std::string name_of(PeerHandle peer) const;
   void add_relays_to_snapshot(dataplane::Snapshot& snapshot, std::size_t first) const;
@@ -434,6 +451,7 @@ class Network {
   DeviceHost devices_;
   Instant devices_store_at_ = Instant::max();
   overlay::AddressBook addresses_;
+  overlay::AddressBook stream_addresses_;  ///< where members take TLS connections
   overlay::Directory directory_;
   std::optional<overlay::Ring> ring_;  ///< while we are a member and up
   Instant ring_deadline_ = Instant::max();
@@ -455,7 +473,7 @@ class Network {
   Instant membership_at_ = Instant::max();  ///< when the membership changes by time alone
   Instant clock_at_ = Instant::max();       ///< when the timestamp reservation is to be renewed
   PeerTable peers_;
-  std::vector<wire::PeerHint> remembered_;  ///< addresses kept while there is no ring
+  StoredPeers remembered_;  ///< addresses kept while there is no ring
   std::unordered_map<TunnelKey, std::vector<Endpoint>> invite_hosts_;
 
   MendTurns mend_turns_;

@@ -357,6 +357,9 @@ wire::Diagnosis::Findings Network::findings(const Now& now, const Peer* peer) co
       case Way::Kind::Direct:
         out.path = wire::PathInUse::Direct;
         break;
+      case Way::Kind::Stream:
+        out.path = wire::PathInUse::Stream;
+        break;
       case Way::Kind::Relay:
         out.path = wire::PathInUse::Relay;
         break;
@@ -405,7 +408,7 @@ void Network::finish(const Now& now, Exam& exam) {
            .sent = static_cast<std::uint8_t>(std::clamp(called.sent, 0, 255))});
     }
   } else if (is_online) {
-    out.endpoint = peer->link->endpoint();
+    if (const auto leg = leg_of(*peer)) out.endpoint = leg->endpoint();
     out.via = relay_of(*peer);
     out.rtt = peer->link->rtt();
     out.mtu = peer->link->mtu();
@@ -415,6 +418,7 @@ void Network::finish(const Now& now, Exam& exam) {
       const bool is_relay = f.way.is_relay();
       if (!is_relay && out.endpoint != f.way.endpoint()) continue;
       out.ways.push_back({.endpoint = is_relay ? std::nullopt : std::optional(f.way.endpoint()),
+                          .tls = f.way.is_stream(),
                           .via = is_relay ? std::optional(name_of(f.way.hop())) : std::nullopt,
                           .sent = f.sent,
                           .answered = f.answered,

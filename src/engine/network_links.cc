@@ -11,9 +11,6 @@
 namespace ipop::engine {
 namespace {
 
-/// One write for all that connect at about the same time, and soon: a restart finds its way by it.
-constexpr Duration kPeersStoreDelay = std::chrono::seconds(1);
-
 /// How long a member is called by its addresses alone; a packet that waits may wait less. A direct
 /// handshake over half the world takes 300 ms.
 constexpr Duration kRelayAfterPacket = std::chrono::milliseconds(400);
@@ -166,6 +163,7 @@ void Network::handle_path_mtu(const Endpoint& to, std::uint16_t mtu) {
 void Network::refresh_mtu_bound(Peer& peer) {
   const auto way = peer.link->way();
   std::uint16_t bound = peer.path_mtu;
+  if (way && way->is_stream()) bound = kInterfaceMtu;  // TCP cuts as it likes
   if (way && way->is_relay()) {
     const Peer* hop = peers_.look(way->hop());
     const bool known = hop != nullptr && hop->path_mtu > wire::kRelayOverhead;
@@ -281,6 +279,7 @@ void Network::note_online(const Now& now, Peer& peer) {
   if (online) {
     const bool fell_back = peer.was_direct && !peer.link->endpoint();
     note_direct(now, peer);
+    if (!is_reached_by_udp(peer)) seek_stream(now, peer);
     // Where we are now was perhaps told on the very path that our new address made useless.
     if (fell_back) {
       send_own_candidates(peer);
@@ -398,6 +397,7 @@ void Network::note_candidates(const Now& now, Peer& peer, const std::vector<Endp
 }
 
 void Network::send_own_candidates(Peer& peer) {
+  send_own_streams(peer);
   const member::Member* me = self();
   if (me == nullptr || local_.candidates.empty()) return;
   peer.link->send(wire::Peers{{{me->node, 0, local_.candidates}}});

@@ -229,10 +229,10 @@ void Network::accept_peer(const Now& now, Peer& peer, const member::Member& memb
   static_cast<void>(now);
   if (state_ == State::Joining && join_ && join_->found.empty()) {
     join_->found = member.name;
-    join_->path = peer.link->endpoint();
+    join_->path = leg_of(peer);
     if (join_->has_command && join_->path) {
       ctx_->outputs.emplace_back(
-          CommandUpdate{join_->command, JoinFound{member.name, *join_->path}, false});
+          CommandUpdate{join_->command, JoinFound{member.name, join_->path->endpoint()}, false});
     }
   }
 }

@@ -119,7 +119,7 @@ void Network::keep_circuit_words() {
 void Network::note_session(const Now& now, Peer& peer) {
   if (!peer.node) return;
   const bool online = peer.link->online() && peer.proven && !peer.doomed;
-  const bool direct = online && peer.link->endpoint().has_value();
+  const bool direct = online && peer.link->way()->is_leg();
   const bool reached = online && is_reached(peer);
   if (reached) {
     relays_.handle_up(now.at, *peer.node, direct);
@@ -196,6 +196,12 @@ void Network::seek_relay_again(const Now& now, Peer& peer) {
   peer.relay_at = now.at + kRelayAgain;
 }
 
+/// The path, where no other member is on it.
+std::optional<Way> Network::leg_of(const Peer& peer) {
+  const auto way = peer.link->way();
+  return way && way->is_leg() ? way : std::nullopt;
+}
+
 /// The name of the member through which the peer is reached; nullopt where it is directly.
 std::optional<std::string> Network::relay_of(const Peer& peer) const {
   const auto way = peer.link->way();
@@ -264,6 +270,9 @@ void Network::transmit(Peer& peer, const Way& way, ByteVector datagram) {
       if (!exams_.empty()) note_called(peer, way.endpoint());
       ctx_->outputs.emplace_back(Transmit{way.endpoint(), std::move(datagram)});
       return;
+    case Way::Kind::Stream:
+      ctx_->outputs.emplace_back(Transmit{way, std::move(datagram)});
+      return;
     case Way::Kind::Relay:
       return send_through(way, datagram);
     case Way::Kind::Routed:
@@ -274,8 +283,8 @@ void Network::transmit(Peer& peer, const Way& way, ByteVector datagram) {
 /// Back to somebody who is not known yet (a cookie reply). What came routed gets none: its source
 /// is not authenticated, and the limits of the door hold it off.
 void Network::answer_unknown(const Way& from, ByteVector datagram) {
-  if (from.is_direct()) {
-    ctx_->outputs.emplace_back(Transmit{from.endpoint(), std::move(datagram)});
+  if (from.is_leg()) {
+    ctx_->outputs.emplace_back(Transmit{from, std::move(datagram)});
   } else if (from.is_relay()) {
     send_through(from, datagram);
   }
@@ -286,9 +295,9 @@ void Network::answer_unknown(const Way& from, ByteVector datagram) {
 void Network::send_through(const Way& relay, Bytes datagram) {
   Peer* hop = peers_.find(relay.hop());
   if (hop == nullptr || !hop->proven) return;
-  const auto to = hop->link->endpoint();
+  const auto to = hop->link->way();
   dataplane::Keypair* keypair = hop->link->sending();
-  if (!to || keypair == nullptr) return;
+  if (!to || !to->is_leg() || keypair == nullptr) return;
   const ByteVector plain = wire::relayed_payload(relay.label(), datagram);
   if (auto sealed = keypair->seal_control(plain)) {
     ctx_->outputs.emplace_back(Transmit{*to, std::move(*sealed)});

@@ -32,17 +32,21 @@ void Network::stop_ring(const Now& now) {
   pump_ring(now);
   ring_.reset();
   ring_deadline_ = Instant::max();
-  remembered_ = addresses_.all();
+  remembered_ = {addresses_.all(), stream_addresses_.all()};
 }
 
 /// Whom there is to link, whenever the membership changed.
 void Network::refresh_directory(const Now& now, std::vector<wire::NodeId> others) {
   addresses_.keep_only(others);
-  for (const wire::PeerHint& p : std::exchange(remembered_, {})) {
-    addresses_.note(p.node, p.candidates);
-  }
+  stream_addresses_.keep_only(others);
+  const StoredPeers remembered = std::exchange(remembered_, {});
+  for (const wire::PeerHint& p : remembered.peers) addresses_.note(p.node, p.candidates);
+  for (const wire::PeerHint& p : remembered.streams) stream_addresses_.note(p.node, p.candidates);
   // A host of our invite was reached before it was known to be a member.
-  peers_.look_at_each([&](const Peer& peer) { note_address(peer); });
+  peers_.look_at_each([&](const Peer& peer) {
+    note_address(peer);
+    if (peer.node) stream_addresses_.note(*peer.node, peer.streams);
+  });
   if (!ring_) return;
   directory_ = overlay::Directory(std::move(others));
   ring_->set_directory(now.at, directory_);
@@ -98,7 +102,7 @@ void Network::link_to(const Now& now, const wire::NodeId& node) {
   peer.in_ring = true;
   call(now, peer);
   note_ring_link(now, peer);
-  const bool hopeless = !peer.link->online() && !peer.link->has_ways();
+  const bool hopeless = !peer.link->online() && !peer.link->has_ways() && streams_of(peer).empty();
   if (hopeless) ring_->handle_unreachable(now.at, node);
 }
 
@@ -130,6 +134,7 @@ void Network::call(const Now& now, Peer& peer) {
     peer.link->connect(now);
   }
   seek_relay(peer, now.at + kRelayAfter);
+  seek_stream(now, peer);
 }
 
 void Network::rest(const Now& now, Peer& peer) {
@@ -155,7 +160,7 @@ void Network::note_ring_link(const Now& now, Peer& peer) {
   const bool links =
       peer.link->online() && peer.proven && !peer.doomed && way && way->kind() != Way::Kind::Routed;
   if (links) {
-    ring_->handle_up(now.at, *peer.node, {way->is_direct(), peer.link->rtt()});
+    ring_->handle_up(now.at, *peer.node, {way->is_leg(), peer.link->rtt()});
   } else {
     ring_->handle_down(now.at, *peer.node);
   }

@@ -115,6 +115,9 @@ void Network::dispatch(const Now& now, Peer& peer, SessionIndex session, const W
                  [&](const wire::Peers& f) {
                    if (accepted) handle_peers(now, peer, f);
                  },
+                 [&](const wire::Streams& f) {
+                   if (accepted) handle_streams(now, peer, f);
+                 },
                  [&](const wire::Diagnose& f) {
                    if (accepted) handle_diagnose(now, peer, f);
                  },
@@ -263,10 +266,10 @@ void Network::handle_pong(const Now& now, Peer& peer, const wire::Pong& pong) {
     ping.outstanding = false;
     ping.next_at = ping.sent_at + ping.interval;
     if (--ping.remaining == 0) ping.next_at = now.at;
-    ctx_->outputs.emplace_back(CommandUpdate{ping.command,
-                                             PingResult{ping.sequence, true, now.at - ping.sent_at,
-                                                        peer.link->endpoint(), relay_of(peer)},
-                                             ping.remaining == 0});
+    ctx_->outputs.emplace_back(CommandUpdate{
+        ping.command,
+        PingResult{ping.sequence, true, now.at - ping.sent_at, leg_of(peer), relay_of(peer)},
+        ping.remaining == 0});
   }
   std::erase_if(pings_, [](const Ping& p) { return p.remaining == 0; });
   compare_digest(now, peer, pong.digest, pong.epoch);

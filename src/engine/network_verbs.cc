@@ -91,8 +91,14 @@ Outcome<InviteMade> Network::invite(const Now& now, const InviteOptions& options
     }
   });
   const std::size_t own_max = wire::kInviteHostsMax - (others.empty() ? 0 : 1);
+  // Another for a joiner that UDP does not reach, beside one that it does.
+  const std::vector<Endpoint> streams = own_streams();
+  const std::size_t udp_max = own_max - (streams.empty() ? 0 : 1);
   for (const Endpoint& e : own) {
-    if (invite.hosts.size() < own_max) invite.hosts.push_back({local_.keys.public_key, e});
+    if (invite.hosts.size() < udp_max) invite.hosts.push_back({local_.keys.public_key, e});
+  }
+  if (!streams.empty()) {
+    invite.hosts.push_back({local_.keys.public_key, streams.front(), /*tls=*/true});
   }
   for (const wire::InviteHost& host : others) {
     if (invite.hosts.size() < wire::kInviteHostsMax) invite.hosts.push_back(host);

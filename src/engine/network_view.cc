@@ -3,6 +3,20 @@
 #include "engine/network.h"
 
 namespace ipop::engine {
+namespace {
+
+/// The address, where we had to dial a member by TLS and nobody is reached by UDP.
+std::optional<Endpoint> tls_instead_of_udp(const nat::StreamDialer& dialer,
+                                           const std::vector<MemberStatus>& members) {
+  std::optional<Endpoint> out;
+  for (const MemberStatus& m : members) {
+    if (m.endpoint) return std::nullopt;
+    if (m.stream && dialer.is_up(*m.stream)) out = m.stream;
+  }
+  return out;
+}
+
+}  // namespace
 
 NetworkStatus Network::status(const Now& now) const {
   NetworkStatus out;
@@ -39,6 +53,7 @@ NetworkStatus Network::status(const Now& now) const {
       member.online = peer.was_online && is_reached(peer);
       if (member.online) {
         member.endpoint = peer.link->endpoint();
+        if (peer.link->way()->is_stream()) member.stream = peer.link->way()->endpoint();
         member.via = relay_of(peer);
         member.rtt = peer.link->rtt();
         member.mtu = peer.link->mtu();
@@ -74,6 +89,11 @@ NetworkStatus Network::status(const Now& now) const {
   }
   if (!interface_.problem.empty()) {
     out.health.push_back({"interface", name_ + ": " + interface_.problem, interface_.next});
+  }
+  if (const auto tls = tls_instead_of_udp(ctx_->dialer, out.members)) {
+    out.health.push_back(
+        {"udp_blocked", name_ + ": UDP is blocked here; reached by TLS on " + tls->to_string(),
+         "nothing needs to be done; where this network's firewall is yours, let UDP out"});
   }
   if (me != nullptr && !has_committed_secret()) {
     out.health.push_back(

@@ -30,9 +30,9 @@ enum class FileKind : std::uint8_t {
   Devices = 6,     ///< keys of hosted stock devices; losing it strands them
 };
 
-/// Send one datagram on the one socket.
+/// Send one datagram: on the one socket, or on the TLS connection with that other end, if it is up.
 struct Transmit {
-  Endpoint to;
+  Way to;  ///< a leg
   ByteVector datagram;
 };
 /// A data packet that came routed through members: to the worker that owns its lane, as if it had
@@ -40,6 +40,15 @@ struct Transmit {
 struct TakeIn {
   Way from;
   ByteVector datagram;
+};
+/// A TLS connection to a member's TCP port is wanted; handle_stream() says when it is up, and when
+/// it is down, or did not come up.
+struct OpenStream {
+  Endpoint to;
+};
+/// It is wanted no more.
+struct CloseStream {
+  Endpoint to;
 };
 /// Replace a network's file durably before any later output; then handle_stored() is due.
 struct Store {
@@ -128,13 +137,13 @@ struct JoinFound {
 struct Joined {
   NetworkSlot network;
   std::string admitted_by;  ///< name of the member that answered
-  std::optional<Endpoint> path;
+  std::optional<Way> path;  ///< a leg
 };
 struct PingResult {
   std::uint16_t sequence = 0;
   bool answered = false;
   Duration rtt{};
-  std::optional<Endpoint> path;    ///< a direct one
+  std::optional<Way> path;         ///< a leg
   std::optional<std::string> via;  ///< name of the member that relayed it
 };
 /// An answer to a command that takes time; `last` ends it.
@@ -148,7 +157,8 @@ struct WaitUntil {
   Instant at;
 };
 
-using Output = std::variant<Transmit, TakeIn, Store, Forget, Publish, InterfaceUp, InterfaceDown,
-                            QueryPathMtu, AskRouter, CommandUpdate, WaitUntil>;
+using Output =
+    std::variant<Transmit, TakeIn, OpenStream, CloseStream, Store, Forget, Publish, InterfaceUp,
+                 InterfaceDown, QueryPathMtu, AskRouter, CommandUpdate, WaitUntil>;
 
 }  // namespace ipop::engine

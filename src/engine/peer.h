@@ -68,11 +68,13 @@ struct Peer {
   std::optional<std::uint32_t> trial_request;  ///< the peer's, of which it is
   TokenBucket trial_budget;                    ///< for the peer's asking for one
   TokenBucket diagnosis_budget;                ///< for answers
-  bool doomed = false;               ///< to be removed when the present event is dealt with
-  std::vector<Endpoint> candidates;  ///< the peer's own, as it named them
-  TokenBucket urgent_budget;         ///< for what is evaluated at once
-  TokenBucket peers_budget;          ///< for its naming them
-  Instant since{};                   ///< when this object was made
+  bool doomed = false;                 ///< to be removed when the present event is dealt with
+  std::vector<Endpoint> candidates;    ///< the peer's own, as it named them
+  std::vector<Endpoint> streams;       ///< the same, where it takes TLS connections
+  Instant stream_at = Instant::max();  ///< when to look whether UDP reaches it
+  TokenBucket urgent_budget;           ///< for what is evaluated at once
+  TokenBucket peers_budget;            ///< for its naming them
+  Instant since{};                     ///< when this object was made
   std::map<SessionIndex, PairProof> proofs;
   wire::PartAssembler parts;
   /// The largest inner packet that the kernel lets out to a direct peer; 0: not known. What gets

@@ -29,6 +29,7 @@ struct MemberStatus {
   bool admin = false;
   bool online = false;               ///< a proven session with a path
   std::optional<Endpoint> endpoint;  ///< of a direct path
+  std::optional<Endpoint> stream;    ///< of a TLS connection, where that is the path
   std::optional<std::string> via;    ///< name of the member that relays, where it is a relayed one
   std::optional<Duration> rtt;
   std::optional<std::uint16_t> mtu;  ///< the largest packet that is sent to it

@@ -8,6 +8,7 @@ namespace ipop::engine {
 namespace {
 
 constexpr std::uint8_t kVersion = 1;
+constexpr std::uint8_t kVersionStreams = 2;
 constexpr std::size_t kInterfaceNameMax = 15;  // IFNAMSIZ - 1
 constexpr std::size_t kSecretsMax = 16;
 
@@ -43,6 +44,30 @@ crypto::Secret<32> read_secret(wire::Reader& r) {
 
 void read_version(wire::Reader& r) {
   if (r.le<std::uint8_t>() != kVersion) r.fail();
+}
+
+void write_hints(const std::vector<wire::PeerHint>& peers, wire::Writer& w) {
+  w.le<std::uint16_t>(static_cast<std::uint16_t>(peers.size()));
+  for (const wire::PeerHint& peer : peers) {
+    w.bytes(peer.node.view());
+    w.le<std::uint8_t>(static_cast<std::uint8_t>(peer.candidates.size()));
+    for (const Endpoint& e : peer.candidates) wire::write_candidate(e, w);
+  }
+}
+
+std::vector<wire::PeerHint> read_hints(wire::Reader& r) {
+  const std::size_t n = r.le<std::uint16_t>();
+  std::vector<wire::PeerHint> out;
+  for (std::size_t i = 0; i < n && r.ok(); ++i) {
+    wire::PeerHint peer;
+    peer.node = r.fixed<wire::NodeId>();
+    const std::size_t m = r.le<std::uint8_t>();
+    for (std::size_t j = 0; j < m && r.ok(); ++j) {
+      peer.candidates.push_back(wire::read_candidate(r));
+    }
+    out.push_back(std::move(peer));
+  }
+  return out;
 }
 
 }  // namespace
@@ -139,34 +164,23 @@ Result<std::vector<Bytes>> parse_stored_statements(Bytes bytes) {
   return out;
 }
 
-ByteVector write_stored_peers(const std::vector<wire::PeerHint>& peers) {
+ByteVector write_stored_peers(const StoredPeers& stored) {
   ByteVector out;
   wire::Writer w(out);
-  w.le<std::uint8_t>(kVersion);
-  w.le<std::uint16_t>(static_cast<std::uint16_t>(peers.size()));
-  for (const wire::PeerHint& peer : peers) {
-    w.bytes(peer.node.view());
-    w.le<std::uint8_t>(static_cast<std::uint8_t>(peer.candidates.size()));
-    for (const Endpoint& e : peer.candidates) wire::write_candidate(e, w);
-  }
+  w.le<std::uint8_t>(stored.streams.empty() ? kVersion : kVersionStreams);
+  write_hints(stored.peers, w);
+  if (!stored.streams.empty()) write_hints(stored.streams, w);
   return out;
 }
 
-Result<std::vector<wire::PeerHint>> parse_stored_peers(Bytes bytes) {
+Result<StoredPeers> parse_stored_peers(Bytes bytes) {
   wire::Reader r(bytes);
-  read_version(r);
-  const std::size_t n = r.le<std::uint16_t>();
-  std::vector<wire::PeerHint> out;
-  for (std::size_t i = 0; i < n && r.ok(); ++i) {
-    wire::PeerHint peer;
-    peer.node = r.fixed<wire::NodeId>();
-    const std::size_t m = r.le<std::uint8_t>();
-    for (std::size_t j = 0; j < m && r.ok(); ++j) {
-      peer.candidates.push_back(wire::read_candidate(r));
-    }
-    out.push_back(std::move(peer));
-  }
-  if (!r.done()) return fail(Errc::BadValue, "not a peers file of this version");
+  const auto version = r.le<std::uint8_t>();
+  StoredPeers out;
+  out.peers = read_hints(r);
+  if (version == kVersionStreams) out.streams = read_hints(r);
+  const bool known = version == (out.streams.empty() ? kVersion : kVersionStreams);
+  if (!r.done() || !known) return fail(Errc::BadValue, "not a peers file of this version");
   return out;
 }
 

@@ -50,9 +50,14 @@ ByteVector write_stored_statements(const std::vector<Bytes>& statements);
 /// Views into `bytes`.
 Result<std::vector<Bytes>> parse_stored_statements(Bytes bytes);
 
-/// FileKind::Peers. u8 version=1 | u16 n | n x (16 node | u8 m | m x candidate).
-ByteVector write_stored_peers(const std::vector<wire::PeerHint>& peers);
-Result<std::vector<wire::PeerHint>> parse_stored_peers(Bytes bytes);
+/// FileKind::Peers. u8 version=1 | u16 n | n x (16 node | u8 m | m x candidate); where TLS
+/// addresses are known, version 2, with these behind as a second list.
+struct StoredPeers {
+  std::vector<wire::PeerHint> peers;
+  std::vector<wire::PeerHint> streams;
+};
+ByteVector write_stored_peers(const StoredPeers& stored);
+Result<StoredPeers> parse_stored_peers(Bytes bytes);
 
 /// FileKind::Clock. u8 version=1 | u64 handshake timestamps reserved until | u64 latest wall clock.
 struct StoredClock {

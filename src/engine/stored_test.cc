@@ -87,7 +87,9 @@ TEST(Stored, StatementsPeersAndClockAreCanonical) {
   wire::PeerHint hint;
   hint.node.bytes.fill(std::byte{9});
   hint.candidates = {*Endpoint::parse("192.0.2.1:7"), *Endpoint::parse("[2001:db8::1]:8")};
-  expect_canonical(write_stored_peers({hint}), parse_stored_peers, write_stored_peers);
+  expect_canonical(write_stored_peers({{hint}, {}}), parse_stored_peers, write_stored_peers);
+  expect_canonical(write_stored_peers({{hint, hint}, {hint}}), parse_stored_peers,
+                   write_stored_peers);
   expect_canonical(write_stored_clock({UnixTime{100}, UnixTime{90}}), parse_stored_clock,
                    write_stored_clock);
 }

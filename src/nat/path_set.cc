@@ -16,7 +16,7 @@ Duration smoothed(const std::optional<Duration>& rtt, Duration sample) {
 }  // namespace
 
 bool PathSet::add_hint(const Way& way) {
-  if (way.is_direct() && (way.endpoint().port == 0 || way.endpoint().address.is_unspecified())) {
+  if (way.is_leg() && (way.endpoint().port == 0 || way.endpoint().address.is_unspecified())) {
     return false;
   }
   if (find(way) != nullptr) return false;
@@ -80,7 +80,7 @@ void PathSet::handle_response(Instant now, const Token& token) {
   path->tries = 0;
   path->last_received = now;
   received_ = std::max(received_, now);
-  const bool roamed = !path->proven && path->way.is_direct() && held_until_ <= now;
+  const bool roamed = !path->proven && path->way.is_leg() && held_until_ <= now;
   path->proven = true;
   if (active_ == path->way) {
     handle_traffic(now, sent_, received_);
@@ -211,7 +211,8 @@ std::vector<Way> PathSet::destinations() const {
   std::vector<Way> out;
   if (active_) out.push_back(*active_);
   for (const bool proven : {true, false}) {
-    for (const Way::Kind kind : {Way::Kind::Direct, Way::Kind::Relay, Way::Kind::Routed}) {
+    for (const Way::Kind kind :
+         {Way::Kind::Direct, Way::Kind::Stream, Way::Kind::Relay, Way::Kind::Routed}) {
       for (const Path& p : paths_) {
         if (p.proven == proven && p.way.kind() == kind && active_ != p.way) out.push_back(p.way);
       }

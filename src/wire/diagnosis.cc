@@ -71,7 +71,7 @@ Result<Diagnosis::Findings> parse_findings(Reader& reader) {
   out.v4 = read_nat(reader);
   out.v6 = read_nat(reader);
   out.forwarding = read_enum<PortForwarding>(reader, 6);
-  out.path = read_enum<PathInUse>(reader, 4);
+  out.path = read_enum<PathInUse>(reader, 5);
   const auto count = reader.le<std::uint8_t>();
   if (!reader.ok()) return fail(Errc::BadValue, "diagnosis findings");
   if (count > kDiagnosisTestsMax) return fail(Errc::BadValue, "diagnosis test count");

@@ -58,7 +58,13 @@ enum class PortForwarding : std::uint8_t {
   Upnp = 5,
 };
 /// By which the sender sends to the receiver now.
-enum class PathInUse : std::uint8_t { None = 0, Direct = 1, Relay = 2, Routed = 3 };
+enum class PathInUse : std::uint8_t {
+  None = 0,
+  Direct = 1,
+  Relay = 2,
+  Routed = 3,
+  Stream = 4,
+};
 
 enum class TestOutcome : std::uint8_t {
   Silence = 0,   ///< nothing came back

@@ -34,6 +34,7 @@ enum class FrameType : std::uint8_t {
   MtuProbe = 0x1D,
   MtuResponse = 0x1E,
   Ports = 0x1F,
+  Streams = 0x22,
 };
 
 }  // namespace ipop::wire

@@ -149,6 +149,20 @@ Result<Frame> parse_ports(Reader& reader) {
   return out;
 }
 
+Result<Frame> parse_streams(Reader& reader) {
+  const auto count = reader.le<std::uint8_t>();
+  if (!reader.ok()) return fail(Errc::Truncated, "streams frame");
+  if (count > kStreamsMax) return fail(Errc::BadValue, "streams count");
+  Streams out;
+  for (std::size_t i = 0; i < count; ++i) {
+    const auto endpoint = parse_candidate(reader);
+    if (!endpoint) return std::unexpected(endpoint.error());
+    out.endpoints.push_back(*endpoint);
+  }
+  if (!reader.done()) return malformed(reader, "streams frame");
+  return out;
+}
+
 Result<PeerHint> parse_peer_hint(Reader& reader) {
   PeerHint out;
   out.node = reader.fixed<NodeId>();
@@ -322,6 +336,12 @@ class BodyWriter {
     writer_.le(f.lowest);
     writer_.le(f.highest);
   }
+  void operator()(const Streams& f) {
+    check(f.endpoints.size() <= kStreamsMax);
+    type(FrameType::Streams);
+    writer_.le(static_cast<std::uint8_t>(f.endpoints.size()));
+    for (const Endpoint& endpoint : f.endpoints) write_candidate(endpoint, writer_);
+  }
   void operator()(const Peers& f) {
     check(f.peers.size() <= kPeersMax);
     type(FrameType::Peers);
@@ -410,6 +430,8 @@ Result<Frame> parse_frame(Bytes plaintext) {
       return parse_peers(reader);
     case FrameType::Ports:
       return parse_ports(reader);
+    case FrameType::Streams:
+      return parse_streams(reader);
     case FrameType::Bye:
       return parse_bye(reader);
     case FrameType::PathChallenge:

@@ -32,6 +32,7 @@ inline constexpr std::size_t kMtuProbeSizeMin = 9;
 inline constexpr std::size_t kMtuProbeSizeMax = 2048;
 inline constexpr std::size_t kPeersMax = 8;
 inline constexpr std::size_t kPeerCandidatesMax = 6;
+inline constexpr std::size_t kStreamsMax = 4;
 /// More than fit a message: the smallest statement (a CONFIG without a blob) has 108 bytes.
 inline constexpr std::size_t kProofStatementsMax = 190;
 
@@ -117,6 +118,10 @@ struct PeerHint {
 struct Peers {
   std::vector<PeerHint> peers;  // <= kPeersMax, each node once
 };
+/// u8 type | u8 n | n x candidate: "I take TLS connections at these TCP addresses"; all of them.
+struct Streams {
+  std::vector<Endpoint> endpoints;  // <= kStreamsMax
+};
 /// Why a session ends or a redemption is refused.
 enum class ByeReason : std::uint8_t {
   Shutdown = 0,   ///< going down, will be back
@@ -166,8 +171,8 @@ struct MtuResponse {
 using Frame = std::variant<Ping, Pong, Proof, SecretFrame, StatementFrame, Recon, ReconRanges,
                            Observed, Peers, Bye, PathChallenge, PathResponse, Part, Neighbours,
                            LinkRequest, LinkAnswer, Unlink, Forward, ForwardAck, ForwardReply, Gone,
-                           ProbeRequest, ProbeResult, Merge, Ports, RelayOpen, RelayOk, RelayNo,
-                           RelayClose, MtuProbe, MtuResponse, Diagnose, Diagnosis>;
+                           ProbeRequest, ProbeResult, Merge, Ports, Streams, RelayOpen, RelayOk,
+                           RelayNo, RelayClose, MtuProbe, MtuResponse, Diagnose, Diagnosis>;
 
 /// Views in the frame borrow from `plaintext`. Errors: Truncated, BadValue.
 Result<Frame> parse_frame(Bytes plaintext);

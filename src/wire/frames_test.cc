@@ -62,6 +62,8 @@ TEST(Frames, HaveTheBytesOfTheTable) {
        "feff"
        "0010"
        "0020"},
+      {Streams{}, "2200"},
+      {Streams{{kV4}}, "220104cb007107000000000000000000000000d204"},
       {Peers{}, "0800"},
       {Peers{{PeerHint{.node = filled<NodeId>(0x11), .age_seconds = 9, .candidates = {kV6}}}},
        "0801" + id1 + "0900000001" + "0620010db80000000000000000000000010700"},
@@ -105,6 +107,7 @@ TEST(Frames, AreCanonical) {
        true},
       {Observed{kV4}, true},
       {Observed{kV6}, true},
+      {Streams{{kV4, kV6, kV6, kV4}}, true},
       {Ports{kV4, 1, 1, 1}, true},
       {Ports{kV6, -32768, 1, 65535}, true},
       {Peers{{PeerHint{.node = filled<NodeId>(1), .age_seconds = 1, .candidates = {kV4, kV6}},

@@ -1,5 +1,7 @@
 #include "wire/invite.h"
 
+#include <algorithm>
+
 #include "base/check.h"
 #include "wire/candidate.h"
 #include "wire/reader.h"
@@ -8,11 +10,14 @@
 namespace ipop::wire {
 namespace {
 
+/// The first layout, and the same with hosts that are called by TLS, where there are any.
 constexpr std::uint8_t kVersion = 1;
+constexpr std::uint8_t kVersionTls = 2;
 constexpr std::uint8_t kHostFamilyIpv4 = 4;
 constexpr std::uint8_t kHostFamilyIpv6 = 6;
 /// The host has the tunnel key of the one before it.
 constexpr std::uint8_t kHostSameKey = 0x80;
+constexpr std::uint8_t kHostTls = 0x40;
 
 /// Which fields of the compact GRANT are there; an absent one has its usual value.
 constexpr std::uint8_t kHasIssuer = 1;      // else the network id: the root issued it
@@ -90,7 +95,8 @@ void write_hosts(const std::vector<InviteHost>& hosts, Writer& writer) {
     const bool same = previous != nullptr && *previous == host.tunnel_key;
     const IpAddress& address = host.endpoint.address;
     const std::uint8_t family = address.is_v6() ? kHostFamilyIpv6 : kHostFamilyIpv4;
-    writer.le(static_cast<std::uint8_t>(family | (same ? kHostSameKey : 0)));
+    writer.le(
+        static_cast<std::uint8_t>(family | (same ? kHostSameKey : 0) | (host.tls ? kHostTls : 0)));
     if (!same) writer.bytes(host.tunnel_key.view());
     if (address.is_v6()) {
       writer.bytes(address.v6().bytes);
@@ -102,15 +108,21 @@ void write_hosts(const std::vector<InviteHost>& hosts, Writer& writer) {
   }
 }
 
-Result<std::vector<InviteHost>> read_hosts(Reader& reader) {
+bool has_tls(const std::vector<InviteHost>& hosts) {
+  return std::ranges::any_of(hosts, &InviteHost::tls);
+}
+
+Result<std::vector<InviteHost>> read_hosts(std::uint8_t version, Reader& reader) {
   std::vector<InviteHost> out;
   const auto count = reader.le<std::uint8_t>();
   if (count > kInviteHostsMax) return fail(Errc::BadValue, kDamaged);
   for (std::size_t i = 0; i < count; ++i) {
     const auto head = reader.le<std::uint8_t>();
     const bool same = (head & kHostSameKey) != 0;
-    const auto family = static_cast<std::uint8_t>(head & ~kHostSameKey);
     InviteHost host;
+    host.tls = version == kVersionTls && (head & kHostTls) != 0;
+    const auto family =
+        static_cast<std::uint8_t>(head & ~(kHostSameKey | (host.tls ? kHostTls : 0)));
     if (!same) host.tunnel_key = reader.fixed<TunnelKey>();
     if (same && i > 0) host.tunnel_key = out.back().tunnel_key;
     if (family == kHostFamilyIpv6) {
@@ -128,6 +140,8 @@ Result<std::vector<InviteHost>> read_hosts(Reader& reader) {
     out.push_back(host);
   }
   if (!reader.ok()) return fail(Errc::Truncated, kIncomplete);
+  // Each invite has one layout.
+  if (has_tls(out) != (version == kVersionTls)) return fail(Errc::BadValue, kDamaged);
   return out;
 }
 
@@ -152,7 +166,7 @@ ByteVector write_invite(const Invite& invite) {
   check(invite.chain.size() <= kInviteChainMax);
   ByteVector out;
   Writer writer(out);
-  writer.le(kVersion);
+  writer.le(has_tls(invite.hosts) ? kVersionTls : kVersion);
   writer.bytes(invite.network.view());
   writer.bytes(invite.seed);
   writer.le(invite.epoch.value);
@@ -178,7 +192,9 @@ Result<Invite> parse_invite(Bytes layout) {
   Reader reader(layout);
   const auto version = reader.le<std::uint8_t>();
   if (!reader.ok()) return fail(Errc::Truncated, kIncomplete);
-  if (version != kVersion) { return fail(Errc::Unsupported, "this invite needs a newer ipop"); }
+  if (version != kVersion && version != kVersionTls) {
+    return fail(Errc::Unsupported, "this invite needs a newer ipop");
+  }
   Invite out;
   out.network = reader.fixed<NetworkId>();
   out.seed = reader.fixed<std::array<std::byte, 32>>();
@@ -192,7 +208,7 @@ Result<Invite> parse_invite(Bytes layout) {
   auto chain = read_chain(reader);
   if (!chain) return std::unexpected(chain.error());
   out.chain = std::move(*chain);
-  auto hosts = read_hosts(reader);
+  auto hosts = read_hosts(version, reader);
   if (!hosts) return std::unexpected(hosts.error());
   out.hosts = std::move(*hosts);
   if (!reader.done()) return fail(Errc::BadValue, kDamaged);

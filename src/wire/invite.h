@@ -22,6 +22,7 @@ inline constexpr std::size_t kInviteChainMax = 64;
 struct InviteHost {
   TunnelKey tunnel_key;
   Endpoint endpoint;
+  bool tls = false;  ///< a TCP address where it takes TLS connections
 };
 
 /// What an invite string carries (docs/protocol.md, "invite"). The GRANT's network, epoch and

@@ -157,6 +157,26 @@ TEST(Invite, RandomOnesComeBack) {
   }
 }
 
+/// Older readers say of such an invite that it is too new for them, and read all others.
+TEST(Invite, OneWithATlsHostIsOfTheSecondVersion) {
+  Invite invite = founders_invite();
+  EXPECT_EQ(write_invite(invite)[0], std::byte{1});
+  invite.hosts[1].tls = true;
+  ByteVector bytes = write_invite(invite);
+  EXPECT_EQ(bytes[0], std::byte{2});
+  const auto back = parse_invite(bytes);
+  ASSERT_TRUE(back);
+  EXPECT_FALSE(back->hosts[0].tls);
+  EXPECT_TRUE(back->hosts[1].tls);
+  EXPECT_EQ(back->hosts[1].endpoint, invite.hosts[1].endpoint);
+  EXPECT_EQ(to_hex(write_invite(*back)), to_hex(bytes));
+  bytes[0] = std::byte{1};
+  EXPECT_FALSE(parse_invite(bytes)) << "a host of the second version in the first";
+  bytes = write_invite(founders_invite());
+  bytes[0] = std::byte{2};
+  EXPECT_FALSE(parse_invite(bytes)) << "no host that needs the second version";
+}
+
 TEST(Invite, RefusesASecondEncoding) {
   // The compact GRANT begins at 85: flags, rank, deadline, then what the flags announce.
   Invite invite = founders_invite();

@@ -1,0 +1,144 @@
+#include "os/tls.h"
+
+#include <openssl/err.h>
+#include <openssl/evp.h>
+#include <openssl/rand.h>
+#include <openssl/ssl.h>
+#include <openssl/x509.h>
+
+#include <array>
+#include <string>
+
+namespace ipop::os {
+namespace {
+
+constexpr long kDay = 24 * 60 * 60;
+constexpr long kCertificateDays = 3650;
+
+template <auto kFree>
+struct Freed {
+  template <class T>
+  void operator()(T* object) const {
+    kFree(object);
+  }
+};
+using Key = std::unique_ptr<EVP_PKEY, Freed<EVP_PKEY_free>>;
+using Certificate = std::unique_ptr<X509, Freed<X509_free>>;
+
+std::unexpected<Error> tls_failed(std::string_view what) {
+  ERR_clear_error();
+  return fail(Errc::Unsupported, what);
+}
+
+SSL_CTX* make_context(const SSL_METHOD* method) {
+  SSL_CTX* out = SSL_CTX_new(method);
+  if (out == nullptr) return nullptr;
+  SSL_CTX_set_min_proto_version(out, TLS1_3_VERSION);
+  SSL_CTX_set_session_cache_mode(out, SSL_SESS_CACHE_OFF);
+  SSL_CTX_set_num_tickets(out, 0);  // nobody resumes
+  SSL_CTX_set_mode(out, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
+                            SSL_MODE_RELEASE_BUFFERS);
+  return out;
+}
+
+/// Signed by itself; a random name, since some clients want one.
+Certificate make_certificate(EVP_PKEY* key) {
+  Certificate out(X509_new());
+  if (!out) return nullptr;
+  std::array<std::byte, 8> random{};
+  if (RAND_bytes(as_uchar(MutableBytes(random)), static_cast<int>(random.size())) != 1) {
+    return nullptr;
+  }
+  const std::string name = to_hex(random);
+  ASN1_INTEGER_set(X509_get_serialNumber(out.get()), 1);
+  X509_gmtime_adj(X509_getm_notBefore(out.get()), -kDay);
+  X509_gmtime_adj(X509_getm_notAfter(out.get()), kDay * kCertificateDays);
+  X509_NAME* subject = X509_get_subject_name(out.get());
+  const bool made =
+      X509_set_version(out.get(), X509_VERSION_3) == 1 &&
+      X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_ASC, as_uchar(as_bytes(name)),
+                                 static_cast<int>(name.size()), -1, 0) == 1 &&
+      X509_set_issuer_name(out.get(), subject) == 1 && X509_set_pubkey(out.get(), key) == 1 &&
+      X509_sign(out.get(), key, EVP_sha256()) != 0;
+  return made ? std::move(out) : nullptr;
+}
+
+}  // namespace
+
+void TlsContext::Free::operator()(ssl_ctx_st* context) const { SSL_CTX_free(context); }
+void TlsSession::Free::operator()(ssl_st* session) const { SSL_free(session); }
+
+Result<TlsContext> TlsContext::server() {
+  TlsContext out(make_context(TLS_server_method()));
+  const Key key(EVP_EC_gen("P-256"));
+  if (!out.context_ || !key) return tls_failed("TLS key");
+  const Certificate certificate = make_certificate(key.get());
+  if (!certificate || SSL_CTX_use_certificate(out.context_.get(), certificate.get()) != 1 ||
+      SSL_CTX_use_PrivateKey(out.context_.get(), key.get()) != 1) {
+    return tls_failed("TLS certificate");
+  }
+  return out;
+}
+
+Result<TlsContext> TlsContext::client() {
+  TlsContext out(make_context(TLS_client_method()));
+  if (!out.context_) return tls_failed("TLS");
+  SSL_CTX_set_verify(out.context_.get(), SSL_VERIFY_NONE, nullptr);
+  return out;
+}
+
+Result<TlsSession> TlsSession::open(const TlsContext& context, int fd) {
+  TlsSession out(SSL_new(context.context_.get()));
+  if (!out.session_ || SSL_set_fd(out.session_.get(), fd) != 1) return tls_failed("TLS session");
+  return out;
+}
+
+Result<TlsSession> TlsSession::accept(const TlsContext& context, int fd) {
+  auto out = open(context, fd);
+  if (out) SSL_set_accept_state(out->session_.get());
+  return out;
+}
+
+Result<TlsSession> TlsSession::connect(const TlsContext& context, int fd) {
+  auto out = open(context, fd);
+  if (out) SSL_set_connect_state(out->session_.get());
+  return out;
+}
+
+TlsSession::Step TlsSession::step_of(int result) const {
+  if (result > 0) return Step::Done;
+  switch (SSL_get_error(session_.get(), result)) {
+    case SSL_ERROR_WANT_READ:
+      return Step::WantRead;
+    case SSL_ERROR_WANT_WRITE:
+      return Step::WantWrite;
+    default:
+      return Step::Ended;
+  }
+}
+
+TlsSession::Step TlsSession::handshake() {
+  ERR_clear_error();
+  return step_of(SSL_do_handshake(session_.get()));
+}
+
+TlsSession::Moved TlsSession::read(MutableBytes room) {
+  ERR_clear_error();
+  std::size_t n = 0;
+  const int result = SSL_read_ex(session_.get(), room.data(), room.size(), &n);
+  return {step_of(result), n};
+}
+
+TlsSession::Moved TlsSession::write(Bytes bytes) {
+  ERR_clear_error();
+  std::size_t n = 0;
+  const int result = SSL_write_ex(session_.get(), bytes.data(), bytes.size(), &n);
+  return {step_of(result), n};
+}
+
+void TlsSession::shut_down() {
+  ERR_clear_error();
+  if (SSL_is_init_finished(session_.get()) != 0) SSL_shutdown(session_.get());
+}
+
+}  // namespace ipop::os
