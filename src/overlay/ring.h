@@ -233,6 +233,7 @@ class Ring {
   bool left_ = false;
   bool near_stale_ = false;
   bool thin_ = false;
+  bool complete_ = false;
   std::array<std::uint64_t, 2> near_reach_{UINT64_MAX, UINT64_MAX};  ///< of the last plan
 
   LinkTable links_;

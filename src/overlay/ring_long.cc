@@ -21,6 +21,9 @@ constexpr Duration kDrawAgain = std::chrono::seconds(5);
 constexpr Duration kAskAgain = std::chrono::seconds(1);
 constexpr std::uint8_t kAsksMax = 4;
 constexpr std::uint8_t kUnlinksMax = 6;
+/// An answer to an earlier request may have been taken for this one's, so once more when nothing is
+/// under way.
+constexpr Duration kConfirm = std::chrono::seconds(5);
 constexpr Duration kReview = std::chrono::minutes(10);
 /// Two LINK_REQUESTs in a row may be lost.
 constexpr Duration kAccepted = 3 * kReview + std::chrono::minutes(5);
@@ -275,7 +278,7 @@ void Ring::long_answer(Instant now, Link& link, const wire::LinkAnswer& frame) {
     hold(link);
     slot.state = Slot::State::Up;
     slot.misses = 0;
-    slot.next = now + kReview;
+    slot.next = now + kConfirm;
     slot.others = std::vector<NodeId>();
     return;
   }

@@ -50,6 +50,7 @@ void Ring::update_near(Instant now) {
     for (const NodeId& node : plan.call) call(now, node);
   }
   near_reach_ = plan.reach;
+  complete_ = plan.complete;
   bool negotiating = false;
   for (const NodeId& node : plan.near) {
     Link& link = *links_.find(node);

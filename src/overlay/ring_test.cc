@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <utility>
+
 namespace ipop::overlay {
 namespace {
 
@@ -64,6 +66,8 @@ class PlayedRing : public testing::Test {
         [&](const auto& f) { return f.role == wire::LinkRole::Long && f.yes == yes; });
   }
   const Link& far() const { return *ring_.links().find(kFar); }
+  /// Look-ups of its own neighbourhood since the last call.
+  std::size_t checks() { return std::exchange(checks_, 0); }
 
  private:
   void drain() {
@@ -88,6 +92,7 @@ class PlayedRing : public testing::Test {
       const std::uint64_t message = find->message;
       ring_.handle_frame(now_, from, wire::ForwardAck{wire::ForwardAck::What::Forward, message});
       const bool is_draw = find->mode == wire::ForwardMode::Closest;
+      checks_ += !is_draw;
       ring_.handle_frame(now_, from,
                          wire::ForwardReply{message, wire::Found{is_draw ? kFar : from, {}}});
     }
@@ -105,15 +110,17 @@ class PlayedRing : public testing::Test {
  private:
   Instant wake_{};
   std::vector<wire::Frame> to_far_;
+  std::size_t checks_ = 0;
 };
 
 class LongLinks : public PlayedRing {};
+class SelfChecks : public PlayedRing {};
 
 TEST_F(LongLinks, AreAskedForAgainAndTakenBackWhereNobodyAnswers) {
   run_for(4s);
   EXPECT_GE(asks(), 1U);
   run_for(60s);
-  EXPECT_LE(asks(), 8U) << "four for a slot";
+  EXPECT_LE(asks(), 16U) << "four for a draw, and these get rarer";
   EXPECT_GE(unlinks(), 3U) << "it may have said yes, which was lost";
   EXPECT_FALSE(far().long_out);
 }
@@ -175,6 +182,16 @@ TEST_F(LongLinks, OfThePeerEndByItsUnlinkAloneAndItIsTold) {
     EXPECT_FALSE(far().long_in);
     EXPECT_TRUE(far().long_out) << "which is ours";
   }
+}
+
+TEST_F(SelfChecks, AreLeftOutWhileTheDirectorysNearestAreLinked) {
+  run_for(1min);
+  EXPECT_GT(checks(), 0U);  // when it began
+  run_for(1h);
+  EXPECT_EQ(checks(), 0U);
+  ring_.handle_down(now_, at(254));
+  run_for(1h);
+  EXPECT_GT(checks(), 20U) << "of whom the directory does not know that they are there";
 }
 
 }  // namespace
