@@ -1,5 +1,5 @@
-// The scenarios in small, and that a seed is a run. `./run soak` has the many seeds. Not here are
-// those that find what is open (docs/scale.md): weather, idle and swarm.
+// The scenarios in small, and that a seed is a run. `./run soak` has the many seeds. Not here is
+// the one that finds what is open (docs/scale.md): swarm.
 #include "sim/run/scenarios.h"
 
 #include <gtest/gtest.h>
@@ -29,8 +29,8 @@ TEST_P(EachScenario, HoldsInSmall) {
 }
 
 INSTANTIATE_TEST_SUITE_P(All, EachScenario,
-                         testing::Values("join", "unlinkable", "nat", "skew", "churn", "deaths",
-                                         "sleep", "partition", "kick", "malice"),
+                         testing::Values("join", "unlinkable", "nat", "weather", "skew", "churn",
+                                         "deaths", "sleep", "partition", "kick", "malice"),
                          [](const auto& each) { return std::string(each.param); });
 
 TEST(Scenarios, HoldInTheSmallestWorlds) {
@@ -38,6 +38,15 @@ TEST(Scenarios, HoldInTheSmallestWorlds) {
     for (std::uint64_t seed = 1; seed <= 3; ++seed) {
       expect_passed(play(*find_scenario("join"), nodes, seed));
     }
+  }
+}
+
+TEST(Scenarios, TenIdleMembersSendLittle) { expect_passed(play(*find_scenario("idle"), 10, 1)); }
+
+/// Two ends that took a different view of a long link, each time for another lost frame.
+TEST(Scenarios, LongLinksAreMutualInBadWeather) {
+  for (std::uint64_t seed = 1; seed <= 5; ++seed) {
+    expect_passed(play(*find_scenario("weather"), 9, seed));
   }
 }
 

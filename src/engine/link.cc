@@ -10,6 +10,16 @@
 
 namespace ipop::engine {
 
+namespace {
+
+/// Without it two PINGs that crossed would cross again and again.
+Duration jitter(Rng& rng) {
+  return Duration(
+      static_cast<std::int64_t>(rng.below(static_cast<std::uint64_t>(Link::kTurn.count()))));
+}
+
+}  // namespace
+
 static_assert(nat::PathMtu::kBareProbe == wire::kMtuProbeSizeMin);
 // The largest probe reaches control.
 static_assert(wire::kMtuProbeSizeMax <= dataplane::EventQueue::kSlotBytes);
@@ -168,6 +178,11 @@ void Link::handle_ping_sent(const Now& now) {
   ping_at_ = now.at + std::chrono::seconds(1 << pings_unanswered_);
   ping_sent_at_ = now.at;
   ++pings_unanswered_;
+}
+
+void Link::handle_ping(const Now& now) {
+  if (!online() || pings_unanswered_ > 0) return;
+  ping_at_ = now.at + kKeepalive - kTurn - jitter(*ctx_->rng);
 }
 
 void Link::handle_pong(const Now& now, Instant sent) {
@@ -387,8 +402,7 @@ void Link::note_received(Instant now) {
   heard_at_ = std::max(heard_at_, now);
   if (pings_unanswered_ == 0) return;
   pings_unanswered_ = 0;
-  // Up to a fifth earlier, so that many links do not wake the machine at once for ever.
-  ping_at_ = heard_at_ + kKeepalive - std::chrono::milliseconds(ctx_->rng->below(5000));
+  ping_at_ = heard_at_ + kKeepalive - jitter(*ctx_->rng);
 }
 
 Instant Link::last_received() const {

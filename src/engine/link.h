@@ -26,6 +26,9 @@ namespace ipop::engine {
 class Link {
  public:
   static constexpr Duration kKeepalive = std::chrono::seconds(25);
+  /// Who was asked last asks so much earlier, or up to twice: one exchange serves both ends, who
+  /// take turns, and many links do not wake the machine at once for ever.
+  static constexpr Duration kTurn = std::chrono::milliseconds(750);
   /// Waits for an answer to a keepalive before it is repeated: 1, 2, 4 s, so a dead peer is noticed
   /// 7 s after the first unanswered one.
   static constexpr int kKeepaliveTries = 3;
@@ -111,7 +114,9 @@ class Link {
   /// handle_timeout() is due.
   bool set_mtu_bound(std::uint16_t inner);
   void handle_ping_sent(const Now& now);
-  /// `sent` is the time that our PING carried.
+  /// The peer's PING came and is answered.
+  void handle_ping(const Now& now);
+  /// Our PING that left at `sent` is answered.
   void handle_pong(const Now& now, Instant sent);
   /// Both PROOFs on the pair are accepted.
   void prove(const Now& now, SessionIndex local);

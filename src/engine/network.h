@@ -410,7 +410,9 @@ class Network {
   void send_owed_statements(const Now& now, Peer& peer);
   void handle_bye(const Now& now, Peer& peer, wire::ByeReason reason);
   void handle_pong(const Now& now, Peer& peer, const wire::Pong& pong);
+  void handle_ping(const Now& now, Peer& peer, SessionIndex session, const wire::Ping& ping);
   void send_ping(const Now& now, Peer& peer);
+  wire::Ping next_ping(const Now& now, Peer& peer) const;
   void compare_digest(const Now& now, Peer& peer, const wire::Digest& digest, Epoch epoch);
   void recheck_digest(const Now& now, Peer& peer);
   void handle_secret(const Now& now, Peer& peer, const wire::SecretFrame& frame);

@@ -26,12 +26,6 @@ bool travels_on_any_pair(const wire::Frame& frame) {
          std::holds_alternative<wire::Pong>(frame) || std::holds_alternative<wire::Part>(frame);
 }
 
-Instant instant_of(std::uint64_t ns) { return Instant(Duration(static_cast<std::int64_t>(ns))); }
-
-std::uint64_t stamp_of(Instant at) {
-  return static_cast<std::uint64_t>(at.time_since_epoch().count());
-}
-
 }  // namespace
 
 void Network::handle_frame(const Now& now, PeerHandle handle, SessionIndex session, const Way& from,
@@ -92,10 +86,7 @@ void Network::dispatch(const Now& now, Peer& peer, SessionIndex session, const W
                    if (accepted) handle_recon(now, peer, f);
                  },
                  [&](const wire::Ping& f) {
-                   if (!accepted) return;
-                   peer.link->send_on(
-                       session, wire::Pong{f.sequence, f.time, set_->digest(), committed_epoch()});
-                   compare_digest(now, peer, f.digest, f.epoch);
+                   if (accepted) handle_ping(now, peer, session, f);
                  },
                  [&](const wire::Pong& f) {
                    if (accepted) handle_pong(now, peer, f);
@@ -253,13 +244,28 @@ void Network::handle_bye(const Now& now, Peer& peer, wire::ByeReason reason) {
 void Network::send_ping(const Now& now, Peer& peer) {
   tell_observed(now, peer);
   if (!peer.link->endpoint()) send_own_candidates(peer);  // lost once, it would stay relayed
-  peer.link->send(
-      wire::Ping{++peer.ping_sequence, stamp_of(now.at), set_->digest(), committed_epoch()});
+  peer.link->send(next_ping(now, peer));
   peer.link->handle_ping_sent(now);
 }
 
+wire::Ping Network::next_ping(const Now& now, Peer& peer) const {
+  peer.ping_sent_at = now.at;
+  peer.ping_digest = set_->digest();
+  return {++peer.ping_sequence, committed_epoch(), peer.ping_digest};
+}
+
+void Network::handle_ping(const Now& now, Peer& peer, SessionIndex session,
+                          const wire::Ping& ping) {
+  wire::Pong pong{ping.sequence, committed_epoch(), std::nullopt};
+  if (ping.digest != set_->digest()) pong.digest = set_->digest();
+  peer.link->send_on(session, pong);
+  peer.link->handle_ping(now);
+  compare_digest(now, peer, ping.digest, ping.epoch);
+}
+
 void Network::handle_pong(const Now& now, Peer& peer, const wire::Pong& pong) {
-  peer.link->handle_pong(now, instant_of(pong.time));
+  const bool answers_last = pong.sequence == peer.ping_sequence;
+  if (answers_last) peer.link->handle_pong(now, peer.ping_sent_at);
   for (Ping& ping : pings_) {
     if (!ping.outstanding || peer.node != ping.node || ping.wire_sequence != pong.sequence)
       continue;
@@ -272,7 +278,10 @@ void Network::handle_pong(const Now& now, Peer& peer, const wire::Pong& pong) {
         ping.remaining == 0});
   }
   std::erase_if(pings_, [](const Ping& p) { return p.remaining == 0; });
-  compare_digest(now, peer, pong.digest, pong.epoch);
+  // What it agreed with in an earlier PING is forgotten.
+  if (pong.digest || answers_last) {
+    compare_digest(now, peer, pong.digest.value_or(peer.ping_digest), pong.epoch);
+  }
 }
 
 void Network::compare_digest(const Now& now, Peer& peer, const wire::Digest& digest, Epoch epoch) {
@@ -310,8 +319,7 @@ void Network::recheck_digest(const Now& now, Peer& peer) {
   if (peer.recheck_at > now.at) return;
   peer.rechecks = std::min(peer.rechecks + 1, 4);
   peer.recheck_at = now.at + kReconInterval * (1 << peer.rechecks);
-  peer.link->send(
-      wire::Ping{++peer.ping_sequence, stamp_of(now.at), set_->digest(), committed_epoch()});
+  peer.link->send(next_ping(now, peer));
 }
 
 void Network::handle_secret(const Now& now, Peer& peer, const wire::SecretFrame& frame) {

@@ -91,7 +91,9 @@ struct Peer {
   };
   std::deque<Queued> queue;  ///< IP packets that wait for the session
 
-  std::uint16_t ping_sequence = 0;
+  std::uint16_t ping_sequence = 0;  ///< of our last PING, and what else is to be known of it
+  Instant ping_sent_at = Instant::min();
+  wire::Digest ping_digest;
 };
 
 }  // namespace ipop::engine

@@ -31,6 +31,7 @@ struct Link {
   bool reported = false;          ///< ... and the engine was told
   NearState near = NearState::None;
   std::uint8_t asks = 0;            ///< unanswered LINK_REQUEST(near)
+  std::uint8_t unlinks = 0;         ///< unanswered UNLINK(long)
   std::uint8_t unanswered = 0;      ///< FINDs in a row that went this way and were not answered
   std::uint16_t size_log2_256 = 0;  ///< the peer's own estimate; 0 before its first NEIGHBOURS
   std::uint16_t tokens = 200;       ///< frames it may still make us forward
@@ -41,6 +42,8 @@ struct Link {
   Instant refused_until{};                  ///< it declined the near role: not asked before
   Instant keep_until{};                     ///< without a role it is kept so long for one to come
   Instant suspect_deadline{};               ///< report then
+  Instant unlink_at = Instant::max();       ///< UNLINK(long) goes out again; max: it is answered
+  Instant long_in_until{};                  ///< the peer has not asked again by then: over
   Instant refilled{};                       ///< tokens
   std::vector<wire::Neighbour> neighbours;  ///< ascending
 

@@ -60,7 +60,9 @@ void plan_side(const NearView& view, Side side, NearPlan& plan) {
     if (view.directory.contains(hint.node)) consider(&hint.node);
   }
   for (std::size_t n = 0; n < view.per_side; ++n) {
-    consider(view.directory.nearest(view.self, side, n));
+    const NodeId* node = view.directory.nearest(view.self, side, n);
+    consider(node);
+    if (node != nullptr && view.links.find(*node) == nullptr) plan.complete = false;
   }
   for (const Candidate& c : wanted.all()) plan.call.push_back(*c.node);
   const std::size_t others = view.directory.size() - (view.directory.contains(view.self) ? 1U : 0U);

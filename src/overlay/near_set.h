@@ -37,6 +37,8 @@ struct NearPlan {
   std::array<std::uint64_t, 2> reach{UINT64_MAX, UINT64_MAX};
   /// Fewer than `per_side` sessions on some side, though there are more members.
   bool thin = false;
+  /// The `per_side` nearest by the directory all have a session: nobody is to be found.
+  bool complete = true;
 };
 
 struct NearView {

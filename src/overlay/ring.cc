@@ -148,6 +148,7 @@ void Ring::handle_timeout(Instant now) {
   repeat_pending(now);
   find_timeouts(now);
   near_timeouts(now);
+  long_timeouts(now);
   suspicion_timeouts(now);
   if (!links_.empty() && check_at_ <= now) self_check(now, nullptr, Purpose::Check, 0);
   if (split_at_ <= now) probe_split(now);
@@ -273,6 +274,8 @@ Instant Ring::next_deadline() const {
       at = std::min(at, link.near_deadline);
     }
     if (link.suspect && !link.reported) at = std::min(at, link.suspect_deadline);
+    if (link.long_in) at = std::min(at, link.long_in_until);
+    at = std::min(at, link.unlink_at);
     if (member && link.held && !link.has_role()) at = std::min(at, link.keep_until);
   }
   if (links_.empty()) {

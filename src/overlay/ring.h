@@ -115,9 +115,10 @@ class Ring {
     State state = State::Empty;
     std::uint8_t tries = 0;
     std::uint8_t misses = 0;  ///< draws in a row that gave no link
+    std::uint8_t asks = 0;    ///< unanswered LINK_REQUESTs
     NodeId node;
     Instant
-        next{};  ///< Empty: draw then; Asked: ask again; Up, Borrowed: look whether it still fits
+        next{};  ///< Empty: draw then; Asked, Up: ask again; Borrowed: look whether it still fits
     std::vector<NodeId> others;  ///< to be tried after `node`
   };
   struct SentDatagram {
@@ -175,6 +176,12 @@ class Ring {
   void choose(Instant now, std::size_t slot);
   void long_found(Instant now, std::size_t slot, const wire::Found& found);
   void long_up(Instant now, Link& link);
+  void ask_long(Instant now, Slot& slot);
+  void end_long(Instant now, Link& link);
+  void send_unlink_long(Instant now, Link& link);
+  void long_timeouts(Instant now);
+  void long_requested(Instant now, Link& link);
+  void long_ended(Link& link);
   void long_gone(Instant now, const NodeId& node);
   void long_answer(Instant now, Link& link, const wire::LinkAnswer& frame);
   void empty_slot(Instant now, Slot& slot);
@@ -226,6 +233,7 @@ class Ring {
   bool left_ = false;
   bool near_stale_ = false;
   bool thin_ = false;
+  bool complete_ = false;
   std::array<std::uint64_t, 2> near_reach_{UINT64_MAX, UINT64_MAX};  ///< of the last plan
 
   LinkTable links_;

@@ -4,6 +4,10 @@
 /// The long links of a Ring: slot j of k draws its peer from the j-th part of the distances between
 /// the near links and half the circle, on a logarithmic scale (Symphony's harmonic distribution,
 /// stratified).
+///
+/// The role is agreed on by frames that get lost, so it is soft at both ends: who asks repeats its
+/// LINK_REQUEST until there is an answer, then every kReview, and its UNLINK until that is
+/// acknowledged by a LINK_ANSWER no; who accepted lets go of what was not asked for again in time.
 namespace ipop::overlay {
 namespace {
 
@@ -14,8 +18,15 @@ constexpr std::ptrdiff_t kBusyMax = 3;
 constexpr std::uint8_t kTriesMax = 3;
 constexpr Duration kFirstDraw = std::chrono::seconds(1);
 constexpr Duration kDrawAgain = std::chrono::seconds(5);
-constexpr Duration kAskAgain = std::chrono::seconds(2);
+constexpr Duration kAskAgain = std::chrono::seconds(1);
+constexpr std::uint8_t kAsksMax = 4;
+constexpr std::uint8_t kUnlinksMax = 6;
+/// An answer to an earlier request may have been taken for this one's, so once more when nothing is
+/// under way.
+constexpr Duration kConfirm = std::chrono::seconds(5);
 constexpr Duration kReview = std::chrono::minutes(10);
+/// Two LINK_REQUESTs in a row may be lost.
+constexpr Duration kAccepted = 3 * kReview + std::chrono::minutes(5);
 
 }  // namespace
 
@@ -38,11 +49,16 @@ void Ring::update_long(Instant now) {
         if (busy++ < kBusyMax) draw(now, i);
         break;
       case Slot::State::Asked:
+        if (slot.asks < kAsksMax) {
+          ask_long(now, slot);
+          break;
+        }
+        end_long(now, *links_.find(slot.node));
         slot.state = Slot::State::Empty;
         choose(now, i);
         break;
       case Slot::State::Up:
-        slot.next = now + kReview;
+        ask_long(now, slot);
         break;
       case Slot::State::Borrowed:
         empty_slot(now, slot);
@@ -64,10 +80,8 @@ void Ring::resize_slots(Instant now) {
   if ((!grow || wanted <= k) && (!shrink || wanted >= k)) return;
   while (slots_.size() > wanted) {
     Slot& slot = slots_.back();
-    Link* link = slot.state == Slot::State::Up ? links_.find(slot.node) : nullptr;
-    if (link != nullptr) {
-      link->long_out = false;
-      send(slot.node, wire::Unlink{.distant = true});
+    if (slot.state == Slot::State::Up || slot.state == Slot::State::Asked) {
+      end_long(now, *links_.find(slot.node));
     } else if (slot.state == Slot::State::Calling && calls_.calling(slot.node)) {
       calls_.forget(slot.node);
       outputs_.emplace_back(Release{slot.node});
@@ -145,7 +159,7 @@ void Ring::choose(Instant now, std::size_t index) {
     }
     ++slot.tries;
     slot.node = node;
-    if (link != nullptr) return long_up(now, *link);
+    if (link != nullptr) return ask_long(now, slot);
     call(now, node);
     if (!calls_.calling(node)) continue;
     slot.state = Slot::State::Calling;
@@ -167,15 +181,64 @@ void Ring::choose(Instant now, std::size_t index) {
 /// A session came about: a slot that waited for it asks for the role.
 void Ring::long_up(Instant now, Link& link) {
   for (Slot& slot : slots_) {
-    if (slot.node != link.node ||
-        (slot.state != Slot::State::Calling && slot.state != Slot::State::Empty)) {
-      continue;
-    }
-    slot.state = Slot::State::Asked;
-    slot.next = now + kAskAgain;
-    send(link.node, wire::LinkRequest{wire::LinkRole::Long});
-    return;
+    if (slot.node == link.node && slot.state == Slot::State::Calling) return ask_long(now, slot);
   }
+}
+
+/// Asks the slot's member for the role, for the first time or again. Requires: it is a link.
+void Ring::ask_long(Instant now, Slot& slot) {
+  const bool agreed = slot.state == Slot::State::Up;
+  if (!agreed && slot.state != Slot::State::Asked) {
+    slot.state = Slot::State::Asked;
+    slot.asks = 0;
+  }
+  ++slot.asks;
+  slot.next = now + (agreed ? kReview : kAskAgain);
+  links_.find(slot.node)->unlink_at = Instant::max();
+  send(slot.node, wire::LinkRequest{wire::LinkRole::Long});
+}
+
+/// We do without the role that we have or asked for.
+void Ring::end_long(Instant now, Link& link) {
+  link.long_out = false;
+  link.unlinks = 0;
+  send_unlink_long(now, link);
+}
+
+void Ring::send_unlink_long(Instant now, Link& link) {
+  link.unlink_at =
+      link.unlinks < kUnlinksMax ? now + kAskAgain * (1 << link.unlinks) : Instant::max();
+  ++link.unlinks;
+  send(link.node, wire::Unlink{.distant = true});
+}
+
+void Ring::long_timeouts(Instant now) {
+  for (Link& link : links_) {
+    if (link.unlink_at <= now) send_unlink_long(now, link);
+    if (link.long_in && link.long_in_until <= now) link.long_in = false;
+  }
+}
+
+/// The peer asks for the role, for the first time or again.
+void Ring::long_requested(Instant now, Link& link) {
+  const auto accepted = static_cast<std::size_t>(
+      std::count_if(links_.begin(), links_.end(), [](const Link& l) { return l.long_in; }));
+  wire::LinkAnswer answer{.role = wire::LinkRole::Long};
+  answer.yes = link.long_in || accepted < options_.long_in_max;
+  if (answer.yes) {
+    link.long_in = true;
+    link.long_in_until = now + kAccepted;
+    hold(link);
+  } else {
+    answer.alternatives = nearest_links(self_, links_, wire::kAlternativesMax);
+  }
+  send(link.node, answer);
+}
+
+/// The peer does without the role that it had from us, or may have had; this is acknowledged.
+void Ring::long_ended(Link& link) {
+  link.long_in = false;
+  send(link.node, wire::LinkAnswer{.role = wire::LinkRole::Long});
 }
 
 void Ring::long_gone(Instant now, const NodeId& node) {
@@ -197,25 +260,33 @@ void Ring::long_gone(Instant now, const NodeId& node) {
 }
 
 void Ring::long_answer(Instant now, Link& link, const wire::LinkAnswer& frame) {
-  for (std::size_t i = 0; i < slots_.size(); ++i) {
-    Slot& slot = slots_[i];
-    if (slot.node != link.node || slot.state != Slot::State::Asked) continue;
-    if (frame.yes) {
-      link.long_out = true;
-      hold(link);
-      slot.state = Slot::State::Up;
-      slot.misses = 0;
-      slot.next = now + kReview;
-      slot.others = std::vector<NodeId>();
-    } else {
-      slot.others.insert(slot.others.begin(), frame.alternatives.begin(), frame.alternatives.end());
-      slot.state = Slot::State::Empty;
-      choose(now, i);
+  const auto at = std::find_if(slots_.begin(), slots_.end(), [&](const Slot& s) {
+    return s.node == link.node && (s.state == Slot::State::Asked || s.state == Slot::State::Up);
+  });
+  if (at == slots_.end()) {
+    if (!frame.yes) {
+      link.unlink_at = Instant::max();  // it knows
+    } else if (link.unlink_at == Instant::max()) {
+      end_long(now, link);  // the slot gave up waiting, and the peer must not believe otherwise
     }
     return;
   }
-  // The slot gave up waiting, and the peer must not believe otherwise.
-  if (frame.yes && !link.long_out) send(link.node, wire::Unlink{.distant = true});
+  Slot& slot = *at;
+  if (frame.yes) {
+    if (slot.state == Slot::State::Up) return;
+    link.long_out = true;
+    hold(link);
+    slot.state = Slot::State::Up;
+    slot.misses = 0;
+    slot.next = now + kConfirm;
+    slot.others = std::vector<NodeId>();
+    return;
+  }
+  // An answer to what we said earlier, perhaps, and the peer believes that it said yes.
+  if (slot.state == Slot::State::Up) end_long(now, link);
+  slot.others.insert(slot.others.begin(), frame.alternatives.begin(), frame.alternatives.end());
+  slot.state = Slot::State::Empty;
+  choose(now, static_cast<std::size_t>(at - slots_.begin()));
 }
 
 /// There may be somebody new for a slot that found nobody.

@@ -50,6 +50,7 @@ void Ring::update_near(Instant now) {
     for (const NodeId& node : plan.call) call(now, node);
   }
   near_reach_ = plan.reach;
+  complete_ = plan.complete;
   bool negotiating = false;
   for (const NodeId& node : plan.near) {
     Link& link = *links_.find(node);
@@ -131,18 +132,7 @@ bool Ring::matters(RingId id) const {
 }
 
 void Ring::handle_link_request(Instant now, Link& link, const wire::LinkRequest& frame) {
-  if (frame.role == wire::LinkRole::Long) {
-    const auto accepted = static_cast<std::size_t>(
-        std::count_if(links_.begin(), links_.end(), [](const Link& l) { return l.long_in; }));
-    if (link.long_in || accepted < options_.long_in_max) {
-      link.long_in = true;
-      hold(link);
-      return send(link.node, wire::LinkAnswer{.role = frame.role, .yes = true});
-    }
-    return send(link.node, wire::LinkAnswer{.role = frame.role,
-                                            .alternatives = nearest_links(self_, links_,
-                                                                          wire::kAlternativesMax)});
-  }
+  if (frame.role == wire::LinkRole::Long) return long_requested(now, link);
   const NearPlan plan =
       plan_near({self_, options_.near_per_side, now, links_, calls_, hints_, *directory_});
   const bool suits = std::binary_search(plan.near.begin(), plan.near.end(), link.node);
@@ -187,13 +177,7 @@ void Ring::handle_unlink(Instant now, Link& link, const wire::Unlink& frame) {
     hints_.remove(node);
     return;
   }
-  if (frame.distant) {
-    link.long_in = false;
-    if (link.long_out) {
-      link.long_out = false;
-      long_gone(now, node);
-    }
-  }
+  if (frame.distant) long_ended(link);
   if (!frame.near) return;
   if (link.near == NearState::Up) {
     link.released_by_peer = true;

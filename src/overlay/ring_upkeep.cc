@@ -125,12 +125,13 @@ bool Ring::take_hints(Instant now, const NodeId& node, const std::vector<NodeId>
 }
 
 /// Looks up our own two neighbours, in both directions: a look-up of the id itself would not see a
-/// gap on the other side.
+/// gap on the other side. A regular check is left out where the directory's nearest are linked.
 void Ring::self_check(Instant now, const Link* via, Purpose purpose, std::uint64_t context) {
   if (links_.empty()) return;
   if (purpose == Purpose::Check) {
     check_at_ = Instant::max();
     schedule_check(now);
+    if (complete_ && via == nullptr) return;
   }
   const RingId node = via == nullptr ? RingId{} : via->id;
   for (const auto mode : {wire::ForwardMode::Successor, wire::ForwardMode::Predecessor}) {
@@ -242,11 +243,11 @@ void Ring::handle_probe_result(Instant now, Link& link, const wire::ProbeResult&
 }
 
 /// One random member without a link, now and then: the only way in which two rings that do not know
-/// of each other's life can meet.
+/// of each other's life can meet. Who has the directory's nearest for neighbours parts from nobody.
 void Ring::probe_split(Instant now) {
   split_pause_ = std::min(2 * split_pause_, kSplitProbe);
   split_at_ = now + split_pause_ + up_to(split_pause_ / 5);
-  if (links_.empty() || directory_->size() == 0) return;
+  if (links_.empty() || directory_->size() == 0 || complete_) return;
   const NodeId& node = directory_->at(rng_->below(directory_->size()));
   if (node == self_ || links_.find(node) != nullptr || calls_.calling(node)) return;
   split_probe_ = node;

@@ -12,6 +12,7 @@
 namespace ipop::wire {
 namespace {
 
+constexpr std::uint8_t kPongHasDigest = 1;
 constexpr std::uint8_t kProofAcceptedYours = 1;
 constexpr std::uint8_t kProofBeginsAnew = 2;
 constexpr std::uint8_t kReconKindRanges = 2;
@@ -21,15 +22,23 @@ std::unexpected<Error> malformed(const Reader& reader, std::string_view what) {
   return fail(reader.ok() ? Errc::BadValue : Errc::Truncated, what);
 }
 
-template <class PingOrPong>
 Result<Frame> parse_ping(Reader& reader) {
-  PingOrPong out;
+  Ping out;
   const auto reserved = reader.le<std::uint8_t>();
   out.sequence = reader.le<std::uint16_t>();
-  out.time = reader.le<std::uint64_t>();
-  out.digest = reader.fixed<Digest>();
   out.epoch.value = reader.le<std::uint32_t>();
-  if (!reader.done() || reserved != 0) return malformed(reader, "ping or pong frame");
+  out.digest = reader.fixed<Digest>();
+  if (!reader.done() || reserved != 0) return malformed(reader, "ping frame");
+  return out;
+}
+
+Result<Frame> parse_pong(Reader& reader) {
+  Pong out;
+  const auto flags = reader.le<std::uint8_t>();
+  out.sequence = reader.le<std::uint16_t>();
+  out.epoch.value = reader.le<std::uint32_t>();
+  if ((flags & kPongHasDigest) != 0) out.digest = reader.fixed<Digest>();
+  if (!reader.done() || (flags & ~kPongHasDigest) != 0) return malformed(reader, "pong frame");
   return out;
 }
 
@@ -277,8 +286,20 @@ class BodyWriter {
   void operator()(const Diagnose& f) { write_diagnosis_frame(f, *out_); }
   void operator()(const Diagnosis& f) { write_diagnosis_frame(f, *out_); }
 
-  void operator()(const Ping& f) { ping(FrameType::Ping, f); }
-  void operator()(const Pong& f) { ping(FrameType::Pong, f); }
+  void operator()(const Ping& f) {
+    type(FrameType::Ping);
+    writer_.zeros(1);
+    writer_.le(f.sequence);
+    writer_.le(f.epoch.value);
+    writer_.bytes(f.digest.view());
+  }
+  void operator()(const Pong& f) {
+    type(FrameType::Pong);
+    writer_.le(f.digest ? kPongHasDigest : std::uint8_t{0});
+    writer_.le(f.sequence);
+    writer_.le(f.epoch.value);
+    if (f.digest) writer_.bytes(f.digest->view());
+  }
   void operator()(const Proof& f) {
     check(f.statements.size() <= kProofStatementsMax);
     type(FrameType::Proof);
@@ -388,15 +409,6 @@ class BodyWriter {
 
  private:
   void type(FrameType t) { writer_.le(static_cast<std::uint8_t>(t)); }
-  template <class PingOrPong>
-  void ping(FrameType t, const PingOrPong& f) {
-    type(t);
-    writer_.zeros(1);
-    writer_.le(f.sequence);
-    writer_.le(f.time);
-    writer_.bytes(f.digest.view());
-    writer_.le(f.epoch.value);
-  }
 
   ByteVector* out_;
   Writer writer_;
@@ -413,9 +425,9 @@ Result<Frame> parse_frame(Bytes plaintext) {
   if (is_diagnosis_frame(type)) return widened(parse_diagnosis_frame(plaintext));
   switch (static_cast<FrameType>(type)) {
     case FrameType::Ping:
-      return parse_ping<Ping>(reader);
+      return parse_ping(reader);
     case FrameType::Pong:
-      return parse_ping<Pong>(reader);
+      return parse_pong(reader);
     case FrameType::Proof:
       return parse_proof(reader);
     case FrameType::Secret:

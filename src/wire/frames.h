@@ -38,20 +38,18 @@ inline constexpr std::size_t kProofStatementsMax = 190;
 
 using Digest = FixedBytes<struct DigestTag, 16>;
 
-/// u8 type | u8 zero | u16 sequence | u64 sender's clock (opaque to the peer, echoed) |
-/// 16 authority digest | u32 network secret epoch
+/// u8 type | u8 zero | u16 sequence | u32 network secret epoch | 16 authority digest
 struct Ping {
   std::uint16_t sequence = 0;
-  std::uint64_t time = 0;
-  Digest digest;
   Epoch epoch;
+  Digest digest;
 };
-/// The same layout with type 2; sequence and time are the PING's.
+/// u8 type | u8 flags (bit 0: a digest follows) | u16 the PING's sequence | u32 network secret
+/// epoch | 16 authority digest, if it is another than the PING's
 struct Pong {
   std::uint16_t sequence = 0;
-  std::uint64_t time = 0;
-  Digest digest;
   Epoch epoch;
+  std::optional<Digest> digest;
 };
 /// u8 type | u8 flags (bit 0: the sender has accepted the receiver's PROOF, bit 1: it had no
 /// session with the receiver when this one began) | 16 grant id | 16 skey id (zero: the key in the

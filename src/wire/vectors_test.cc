@@ -76,7 +76,7 @@ TEST_F(ProtocolPage, EveryStatementAndFrameIsWrittenAsOnThePage) {
     }
   }
   EXPECT_EQ(statements, 11U);
-  EXPECT_EQ(frames, 39U);
+  EXPECT_EQ(frames, 40U);
 }
 
 TEST_F(ProtocolPage, StatementsSayWhatTheTextSays) {
