@@ -80,7 +80,7 @@ TEST(StreamFrames, HostileLengthsEndIt) {
     stream.push_back(static_cast<std::byte>(size >> 8U));
     append_stream_frame(datagram(1, 2), stream);
     feed(frames, stream);
-    EXPECT_EQ(take(frames), std::vector{datagram(1, 1)}) << size;
+    EXPECT_EQ(take(frames), (std::vector<ByteVector>{datagram(1, 1)})) << size;
     EXPECT_TRUE(frames.is_broken()) << size;
     EXPECT_TRUE(take(frames).empty());
   }

@@ -160,7 +160,7 @@ INSTANTIATE_TEST_SUITE_P(
     Table, BadFrame,
     testing::Values(
         Bad{"empty", "", Errc::Truncated}, Bad{"type 0", "00", Errc::BadValue},
-        Bad{"type 0x22", "2200", Errc::BadValue}, Bad{"relayed", "1000", Errc::BadValue},
+        Bad{"type 0x23", "2300", Errc::BadValue}, Bad{"relayed", "1000", Errc::BadValue},
         Bad{"type 0x3f", "3f", Errc::BadValue}, Bad{"IPv4", "45000014", Errc::BadValue},
         Bad{"ping reserved", "0101" + zeros(22), Errc::BadValue},
         Bad{"ping long", "0100" + zeros(23), Errc::BadValue},

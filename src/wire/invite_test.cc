@@ -242,7 +242,7 @@ TEST(Invite, RefusesBadHosts) {
 TEST(Invite, ErrorsAreForUsers) {
   const ByteVector good = write_invite(members_invite());
   ByteVector newer = good;
-  newer[0] = std::byte{2};
+  newer[0] = std::byte{3};
   EXPECT_EQ(parse_invite(newer).error(),
             (Error{Errc::Unsupported, "this invite needs a newer ipop"}));
   for (std::size_t n = 0; n < good.size(); ++n) {
