@@ -121,7 +121,7 @@ class World {
   using Timer = std::pair<Instant, std::size_t>;
 
   bool step(Instant end);
-  void send(Node& from, const Endpoint& to, Bytes datagram);
+  void send(Node& from, const Way& way, Bytes datagram);
   void launch(Flight flight, const Path& path);
   void land(const Flight& flight);
   Path path_between(std::size_t a, std::size_t b) const;

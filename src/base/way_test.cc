@@ -46,6 +46,16 @@ TEST(Way, EqualsItselfOnly) {
   EXPECT_NE(Way(kHere), kThere);
 }
 
+TEST(Way, TwoSocketsOfOursAreTwoWaysToOneAddress) {
+  const Way spare(kHere, SocketId{1});
+  EXPECT_NE(spare, Way(kHere));
+  EXPECT_NE(spare, Way(kHere, SocketId{2}));
+  EXPECT_EQ(spare.endpoint(), Way(kHere).endpoint());
+  EXPECT_EQ(spare.socket(), SocketId{1});
+  EXPECT_EQ(Way(kHere).socket(), kMainSocket);
+  EXPECT_LT(spare, Way::relay(PeerHandle{0}, RelayLabel{0}));
+}
+
 TEST(Way, DirectIsBetterThanRelayIsBetterThanRouted) {
   EXPECT_LT(Way(kThere), Way::relay(PeerHandle{0}, RelayLabel{0}));
   EXPECT_LT(Way::relay(PeerHandle{9}, RelayLabel{9}), Way::routed());

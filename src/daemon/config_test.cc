@@ -37,6 +37,7 @@ limit = 5
 stun = ["203.0.113.10:3478", "[2001:db8::1]:3478"]
 port_mapping = false
 upnp = false
+search = false
 )",
                                    "f", config);
   ASSERT_TRUE(outcome) << outcome.error();
@@ -51,7 +52,8 @@ upnp = false
                                   .nat = {.stun = {*Endpoint::parse("203.0.113.10:3478"),
                                                    *Endpoint::parse("[2001:db8::1]:3478")},
                                           .port_mapping = false,
-                                          .upnp = false}}));
+                                          .upnp = false,
+                                          .search = false}}));
 }
 
 TEST(Config, TheExampleThatShipsSetsNothingThatIsNotDefault) {

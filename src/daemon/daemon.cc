@@ -18,7 +18,7 @@
 namespace ipop::daemon {
 namespace {
 
-enum Token : std::uint64_t { Signals, Watch, Control, Dns, Wg, Packets, Igd };
+enum Token : std::uint64_t { Signals, Watch, Control, Dns, Wg, Packets, Spares, Igd };
 
 /// PROTOCOL 14: a jump as long as this may mean that this machine was suspended, copied or
 /// restored.
@@ -108,6 +108,9 @@ std::expected<std::unique_ptr<Daemon>, std::string> Daemon::start(const DaemonCo
   if (!udp) return std::unexpected(udp.error());
   auto packets = PacketThreads::start(std::move(*udp));
   if (!packets) return failed(packets.error());
+  auto spares = SpareSockets::create(
+      {.segment = config.offloads.udp_segment, .group = config.offloads.udp_group}, **packets);
+  if (!spares) return failed(spares.error());
   std::unique_ptr<IgdThread> igd;
   if (config.nat.port_mapping && config.nat.upnp) {
     auto started = IgdThread::start();
@@ -118,7 +121,8 @@ std::expected<std::unique_ptr<Daemon>, std::string> Daemon::start(const DaemonCo
       config, log,
       Parts{std::move(*signals), std::move(*poller), std::move(*watch), std::move(*netlink),
             std::move(store), std::move(*control), std::move(*dns), std::move(*wg),
-            std::move(*packets), std::move(igd), choose_backends(config.crypto, log)});
+            std::move(*packets), std::move(*spares), std::move(igd),
+            choose_backends(config.crypto, log)});
 }
 
 Daemon::Daemon(const DaemonConfig& config, os::StderrLogger& log, Parts parts)
@@ -132,6 +136,7 @@ Daemon::Daemon(const DaemonConfig& config, os::StderrLogger& log, Parts parts)
       dns_(std::move(parts.dns)),
       wg_(std::move(parts.wg)),
       packets_(std::move(parts.packets)),
+      spares_(std::move(parts.spares)),
       igd_(std::move(parts.igd)),
       sender_(packets_->sender()),
       interfaces_({config.dns,
@@ -149,6 +154,7 @@ Daemon::Daemon(const DaemonConfig& config, os::StderrLogger& log, Parts parts)
                .nat = {.stun_servers = config.nat.stun,
                        .port_mapping = config.nat.port_mapping,
                        .igd = config.nat.upnp,
+                       .search = config.nat.search,
                        .mapping_key = store_.mapping_key(rng_)}}) {
   static_cast<void>(poller_.add(signals_.fd(), Token::Signals, os::Interest::Read));
   static_cast<void>(poller_.add(watch_.fd(), Token::Watch, os::Interest::Read));
@@ -156,6 +162,7 @@ Daemon::Daemon(const DaemonConfig& config, os::StderrLogger& log, Parts parts)
   static_cast<void>(poller_.add(dns_.fd(), Token::Dns, os::Interest::Read));
   static_cast<void>(poller_.add(wg_.fd(), Token::Wg, os::Interest::Read));
   static_cast<void>(poller_.add(packets_->fd(), Token::Packets, os::Interest::Read));
+  static_cast<void>(poller_.add(spares_.fd(), Token::Spares, os::Interest::Read));
   if (igd_) static_cast<void>(poller_.add(igd_->fd(), Token::Igd, os::Interest::Read));
 }
 
@@ -234,6 +241,9 @@ void Daemon::wait(Instant deadline) {
           engine_.handle_event(os::now(), event);
           drain();
         }
+        break;
+      case Token::Spares:
+        spares_.process();
         break;
       case Token::Igd:
         for (const nat::IgdAnswer& answer : igd_->take_answers()) {
@@ -319,10 +329,7 @@ Instant Daemon::drain() {
     if (const auto* wait_until = std::get_if<engine::WaitUntil>(&output)) return wait_until->at;
     std::visit(engine::Overload{
                    [&](engine::TakeIn& o) { packets_->take(o.from, std::move(o.datagram)); },
-                   [&](engine::Transmit& o) {
-                     const auto sent = sender_.send(o.to, o.datagram);
-                     if (!sent) note_unsent(o.to, sent.error());
-                   },
+                   [&](engine::Transmit& o) { carry_out(o); },
                    [&](engine::Store& o) { carry_out(o); },
                    [&](engine::Forget& o) { store_.forget(o.network); },
                    [&](engine::Publish& o) {
@@ -330,6 +337,9 @@ Instant Daemon::drain() {
                      garbage_waits_ = true;
                      names_stale_ = true;
                    },
+                   [&](engine::OpenSocket& o) { spares_.open(o.socket); },
+                   [&](engine::AdoptSocket& o) { spares_.adopt(o.socket); },
+                   [&](engine::CloseSocket& o) { spares_.close(o.socket); },
                    [&](engine::InterfaceUp& o) { carry_out(o); },
                    [&](engine::InterfaceDown& o) { interfaces_.down(o.slot); },
                    [&](engine::QueryPathMtu& o) { query_path_mtu(o.to); },
@@ -341,6 +351,13 @@ Instant Daemon::drain() {
                },
                output);
   }
+}
+
+void Daemon::carry_out(const engine::Transmit& output) {
+  const auto sent = output.socket == kMainSocket
+                        ? sender_.send(output.to, output.datagram)
+                        : spares_.send(output.socket, output.to, output.datagram);
+  if (!sent) note_unsent(output.to, sent.error());
 }
 
 void Daemon::carry_out(engine::Store& output) {

@@ -15,6 +15,7 @@
 #include "daemon/igd_thread.h"
 #include "daemon/interfaces.h"
 #include "daemon/packet_threads.h"
+#include "daemon/spare_sockets.h"
 #include "daemon/state_store.h"
 #include "daemon/wg_sockets.h"
 #include "engine/engine.h"
@@ -38,6 +39,7 @@ class Daemon {
     DnsServer dns;
     WgSockets wg;
     std::unique_ptr<PacketThreads> packets;
+    SpareSockets spares;
     std::unique_ptr<IgdThread> igd;  ///< may be none
     crypto::Backends backends;
   };
@@ -73,6 +75,7 @@ class Daemon {
   void carry_out(engine::Store& output);
   void carry_out(engine::InterfaceUp& output);
   void carry_out(engine::CommandUpdate& output);
+  void carry_out(const engine::Transmit& output);
   void query_path_mtu(const Endpoint& to);
   void note_unsent(const Endpoint& to, const Error& error);
 
@@ -111,6 +114,7 @@ class Daemon {
   DnsServer dns_;
   WgSockets wg_;
   std::unique_ptr<PacketThreads> packets_;
+  SpareSockets spares_;
   std::unique_ptr<IgdThread> igd_;  ///< none where the settings forbid it
   os::UdpSender sender_;
   Interfaces interfaces_;

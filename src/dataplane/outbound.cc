@@ -89,8 +89,8 @@ bool can_send(const Snapshot& snapshot, const PeerRoute& peer) {
 }
 
 /// Where the datagram that is outermost goes.
-const Endpoint& next_stop(const PeerRoute& peer, const PeerRoute* hop) {
-  return (hop != nullptr ? hop : &peer)->way->endpoint();
+const Way& next_stop(const PeerRoute& peer, const PeerRoute* hop) {
+  return *(hop != nullptr ? hop : &peer)->way;
 }
 
 /// Seals a sealed datagram for the relay that is to pass it on.
@@ -188,12 +188,12 @@ OutboundVerdict forward(const Snapshot& snapshot, const ForwardIp& wanted, Sende
   return seal_for(snapshot, *back, *answer, sender, now, 0, packet);
 }
 
-std::optional<Endpoint> relay(const Snapshot& snapshot, const RelayOn& wanted, SenderId sender,
-                              MutableBytes datagram) {
+std::optional<Way> relay(const Snapshot& snapshot, const RelayOn& wanted, SenderId sender,
+                         MutableBytes datagram) {
   const PeerRoute& leg = snapshot.peers[wanted.forward->peer];
   wire::write_relayed_header(wanted.forward->label, datagram.subspan(wire::kDataHeaderSize));
   if (!leg.send->seal(sender, 0, datagram)) return std::nullopt;
-  return leg.way->endpoint();
+  return leg.way;
 }
 
 SealedRun seal_segments(const SendSegments& send, SenderId sender, std::size_t first, Packet& out) {

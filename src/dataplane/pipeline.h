@@ -24,16 +24,16 @@ struct SendReports {
   bool first_ip = false;     ///< first on the keypair or after a pause: report IpSentEvent
   bool rekey_limit = false;  ///< report LimitEvent
 };
-/// `packet` is now a datagram for `to`, to be sent with `ecn` in the outer header.
+/// `packet` is now a datagram for `to`, a direct way, to be sent with `ecn` in the outer header.
 struct SendDatagram {
-  Endpoint to;
+  Way to;
   Ecn ecn = Ecn::NotEct;
   SendReports reports;
 };
 /// `packet` stands for many, still to be sealed by seal_segments(). Borrows from the snapshot and
 /// the packet.
 struct SendSegments {
-  Endpoint to;
+  Way to;  ///< a direct one
   Ecn ecn = Ecn::NotEct;
   SendReports reports;
   Segments segments;
@@ -131,9 +131,10 @@ InboundVerdict inbound(const Snapshot& snapshot, Instant now, const Way& from, E
 OutboundVerdict forward(const Snapshot& snapshot, const ForwardIp& wanted, SenderId sender,
                         Instant now, Packet& packet);
 
-/// Seals a datagram again for the next leg, in its place. Nullopt: the keypair is past its limit.
+/// Seals a datagram again for the next leg, in its place, and says by which direct way that leads.
+/// Nullopt: the keypair is past its limit.
 /// Requires: inbound() said so, on the same snapshot; `datagram` is the whole that it was given.
-std::optional<Endpoint> relay(const Snapshot& snapshot, const RelayOn& wanted, SenderId sender,
-                              MutableBytes datagram);
+std::optional<Way> relay(const Snapshot& snapshot, const RelayOn& wanted, SenderId sender,
+                         MutableBytes datagram);
 
 }  // namespace ipop::dataplane

@@ -185,8 +185,8 @@ class Worker {
     const OutboundVerdict verdict =
         outbound(snapshot, read.network, sender(), now, read.left, packet);
     if (const auto* send = std::get_if<SendDatagram>(&verdict)) {
-      outgoing_[outgoing_count_++] = {
-          .bytes = packet.data(), .to = send->to, .ecn = static_cast<std::uint8_t>(send->ecn)};
+      outgoing_[outgoing_count_++] =
+          outgoing(packet.data(), send->to, static_cast<std::uint8_t>(send->ecn));
       report_sent(send->reports);
     } else if (const auto* many = std::get_if<SendSegments>(&verdict)) {
       if (read.lose_first) drop(Drop::Congested);
@@ -220,12 +220,20 @@ class Worker {
         return;
       }
       next += run.segments;
-      outgoing_[outgoing_count_++] = {.bytes = run_->data(),
-                                      .to = many.to,
-                                      .ecn = static_cast<std::uint8_t>(many.ecn),
-                                      .segment_size = run.datagram_size};
+      outgoing_[outgoing_count_++] =
+          outgoing(run_->data(), many.to, static_cast<std::uint8_t>(many.ecn), run.datagram_size);
       flush_outgoing();
     }
+  }
+
+  /// Requires: `to` is direct.
+  static OutgoingDatagrams outgoing(Bytes bytes, const Way& to, std::uint8_t ecn,
+                                    std::uint16_t segment_size = 0) {
+    return {.bytes = bytes,
+            .to = to.endpoint(),
+            .ecn = ecn,
+            .segment_size = segment_size,
+            .socket = to.socket()};
   }
 
   void flush_outgoing() {
@@ -263,15 +271,19 @@ class Worker {
         rest = rest.subspan(datagram.size());
         const std::size_t owner = owner_of(datagram);
         if (owner == options_.index) {
-          handle_received(snapshot, now, {meta_[i].from, meta_[i].ecn}, datagram);
+          handle_received(snapshot, now, arrival_of(meta_[i]), datagram);
         } else {
-          hand_over(owner, {meta_[i].from, meta_[i].ecn}, datagram);
+          hand_over(owner, arrival_of(meta_[i]), datagram);
         }
       } while (!rest.empty());
     }
     flush_run();
     flush_outgoing();
     done_.packets += n;
+  }
+
+  static Arrival arrival_of(const ReceivedMeta& meta) {
+    return {Way(meta.from, meta.socket), meta.ecn};
   }
 
   std::size_t owner_of(Bytes datagram) const {
@@ -338,8 +350,8 @@ class Worker {
     packet.resize(ip.size());
     const OutboundVerdict verdict = forward(snapshot, onward, sender(), now, packet);
     if (const auto* send = std::get_if<SendDatagram>(&verdict)) {
-      outgoing_[outgoing_count_++] = {
-          .bytes = packet.data(), .to = send->to, .ecn = static_cast<std::uint8_t>(send->ecn)};
+      outgoing_[outgoing_count_++] =
+          outgoing(packet.data(), send->to, static_cast<std::uint8_t>(send->ecn));
       report_sent(send->reports);
       if (outgoing_count_ == kTunBatch) flush_outgoing();
     } else if (const auto* waits = std::get_if<NeedsSession>(&verdict)) {
@@ -370,17 +382,18 @@ class Worker {
         append_to_run(outgoing_[outgoing_count_ - 1], *to, mark, datagram)) {
       return;
     }
-    outgoing_[outgoing_count_++] = {.bytes = datagram, .to = *to, .ecn = mark};
+    outgoing_[outgoing_count_++] = outgoing(datagram, *to, mark);
     if (outgoing_count_ == kTunBatch) flush_outgoing();
   }
 
   /// Lengthens the run by a datagram that lies right behind it, where one send can take both.
-  static bool append_to_run(OutgoingDatagrams& run, const Endpoint& to, std::uint8_t ecn,
+  static bool append_to_run(OutgoingDatagrams& run, const Way& to, std::uint8_t ecn,
                             Bytes datagram) {
     const std::size_t step = run.segment_size == 0 ? run.bytes.size() : run.segment_size;
     const std::size_t joined = run.bytes.size() + datagram.size();
-    const bool fits = run.bytes.data() + run.bytes.size() == datagram.data() && run.to == to &&
-                      run.ecn == ecn && run.bytes.size() % step == 0 && datagram.size() <= step &&
+    const bool fits = run.bytes.data() + run.bytes.size() == datagram.data() &&
+                      Way(run.to, run.socket) == to && run.ecn == ecn &&
+                      run.bytes.size() % step == 0 && datagram.size() <= step &&
                       run.bytes.size() / step < kRunSegmentsMax && joined <= kRunBytesMax;
     if (!fits) return false;
     run.bytes = Bytes(run.bytes.data(), joined);

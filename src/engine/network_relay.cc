@@ -262,7 +262,7 @@ void Network::transmit(Peer& peer, const Way& way, ByteVector datagram) {
   switch (way.kind()) {
     case Way::Kind::Direct:
       if (!exams_.empty()) note_called(peer, way.endpoint());
-      ctx_->outputs.emplace_back(Transmit{way.endpoint(), std::move(datagram)});
+      ctx_->outputs.emplace_back(Transmit{way.endpoint(), std::move(datagram), way.socket()});
       return;
     case Way::Kind::Relay:
       return send_through(way, datagram);
@@ -275,7 +275,7 @@ void Network::transmit(Peer& peer, const Way& way, ByteVector datagram) {
 /// is not authenticated, and the limits of the door hold it off.
 void Network::answer_unknown(const Way& from, ByteVector datagram) {
   if (from.is_direct()) {
-    ctx_->outputs.emplace_back(Transmit{from.endpoint(), std::move(datagram)});
+    ctx_->outputs.emplace_back(Transmit{from.endpoint(), std::move(datagram), from.socket()});
   } else if (from.is_relay()) {
     send_through(from, datagram);
   }
@@ -286,12 +286,12 @@ void Network::answer_unknown(const Way& from, ByteVector datagram) {
 void Network::send_through(const Way& relay, Bytes datagram) {
   Peer* hop = peers_.find(relay.hop());
   if (hop == nullptr || !hop->proven) return;
-  const auto to = hop->link->endpoint();
+  const auto to = hop->link->way();
   dataplane::Keypair* keypair = hop->link->sending();
-  if (!to || keypair == nullptr) return;
+  if (!to || !to->is_direct() || keypair == nullptr) return;
   const ByteVector plain = wire::relayed_payload(relay.label(), datagram);
   if (auto sealed = keypair->seal_control(plain)) {
-    ctx_->outputs.emplace_back(Transmit{*to, std::move(*sealed)});
+    ctx_->outputs.emplace_back(Transmit{to->endpoint(), std::move(*sealed), to->socket()});
   }
 }
 

@@ -11,6 +11,7 @@
 #include "base/time.h"
 #include "dataplane/snapshot.h"
 #include "engine/diagnosis.h"
+#include "engine/spare_sockets.h"
 #include "nat/igd_question.h"
 #include "wire/frames.h"
 
@@ -30,10 +31,11 @@ enum class FileKind : std::uint8_t {
   Devices = 6,     ///< keys of hosted stock devices; losing it strands them
 };
 
-/// Send one datagram on the one socket.
+/// Send one datagram.
 struct Transmit {
   Endpoint to;
   ByteVector datagram;
+  SocketId socket;  ///< from this one
 };
 /// A data packet that came routed through members: to the worker that owns its lane, as if it had
 /// come from a socket.
@@ -142,7 +144,8 @@ struct WaitUntil {
   Instant at;
 };
 
-using Output = std::variant<Transmit, TakeIn, Store, Forget, Publish, InterfaceUp, InterfaceDown,
-                            QueryPathMtu, AskRouter, CommandUpdate, WaitUntil>;
+using Output =
+    std::variant<Transmit, TakeIn, Store, Forget, Publish, InterfaceUp, InterfaceDown, QueryPathMtu,
+                 AskRouter, OpenSocket, AdoptSocket, CloseSocket, CommandUpdate, WaitUntil>;
 
 }  // namespace ipop::engine

@@ -34,6 +34,8 @@ enum class FrameType : std::uint8_t {
   MtuProbe = 0x1D,
   MtuResponse = 0x1E,
   Ports = 0x1F,
+  Spread = 0x22,
+  Spreading = 0x23,
 };
 
 }  // namespace ipop::wire
