@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/address.h"
+#include "base/id.h"
 #include "base/random.h"
 #include "base/time.h"
 
@@ -18,7 +19,7 @@ enum class NatKind : std::uint8_t {
   Symmetric,       ///< another outer port for each destination; in gets who was sent to
 };
 
-/// The NAT in front of one node with one UDP socket. A mapping lives as long as the node sends at
+/// The NAT in front of one node. A mapping lives as long as the node sends at
 /// least once in `lifetime`; the next one has another outer port.
 class NatBox {
  public:
@@ -27,13 +28,17 @@ class NatBox {
 
   Ipv4 outside() const { return outside_; }
   NatKind kind() const { return kind_; }
-  /// The source that a datagram to this destination has outside; keeps the way back open.
-  Endpoint translate(Instant now, const Endpoint& to);
-  /// Whether a datagram that came from there to this outer port gets in.
-  bool lets_in(Instant now, const Endpoint& from, std::uint16_t port) const;
+  /// The source that a datagram of this socket to this destination has outside; keeps the way back
+  /// open.
+  Endpoint translate(Instant now, SocketId socket, const Endpoint& to);
+  /// The socket that a datagram gets to that came from there to this outer port; nullopt: none.
+  std::optional<SocketId> lets_in(Instant now, const Endpoint& from, std::uint16_t port) const;
+  /// When a flow to a port of this address began that was not open, first ones first.
+  const std::vector<Instant>& flows_to(const IpAddress& address) { return flows_[address]; }
 
  private:
   struct Mapping {
+    SocketId socket;
     std::optional<Endpoint> only_to;  ///< nullopt: to anybody
     std::uint16_t port = 0;
     Instant used{};
@@ -45,6 +50,7 @@ class NatBox {
   Duration lifetime_;
   SeededRng rng_;
   std::vector<Mapping> mappings_;
+  std::map<IpAddress, std::vector<Instant>> flows_;
 };
 
 }  // namespace ipop::sim

@@ -18,10 +18,10 @@ NatBox box(NatKind kind) { return {kOutside, kind, 60s, 7}; }
 TEST(NatBox, OnePortForEverybodyOrAnotherForEach) {
   for (const NatKind kind : {NatKind::FullCone, NatKind::PortRestricted, NatKind::Symmetric}) {
     NatBox nat = box(kind);
-    const Endpoint to_one = nat.translate(kStart, kOne);
+    const Endpoint to_one = nat.translate(kStart, kMainSocket, kOne);
     EXPECT_EQ(to_one.address, IpAddress(kOutside));
-    EXPECT_EQ(nat.translate(kStart + 1s, kOne), to_one);
-    EXPECT_EQ(nat.translate(kStart + 1s, kTwo) == to_one, kind != NatKind::Symmetric);
+    EXPECT_EQ(nat.translate(kStart + 1s, kMainSocket, kOne), to_one);
+    EXPECT_EQ(nat.translate(kStart + 1s, kMainSocket, kTwo) == to_one, kind != NatKind::Symmetric);
   }
 }
 
@@ -29,23 +29,23 @@ TEST(NatBox, LetsInWhoWasSentToAndAFullConeAnybody) {
   for (const NatKind kind : {NatKind::FullCone, NatKind::PortRestricted, NatKind::Symmetric}) {
     NatBox nat = box(kind);
     EXPECT_FALSE(nat.lets_in(kStart, kOne, 5000)) << "nothing was sent yet";
-    const Endpoint out = nat.translate(kStart, kOne);
+    const Endpoint out = nat.translate(kStart, kMainSocket, kOne);
     EXPECT_TRUE(nat.lets_in(kStart, kOne, out.port));
     EXPECT_FALSE(nat.lets_in(kStart, kOne, static_cast<std::uint16_t>(out.port ^ 1U)));
-    EXPECT_EQ(nat.lets_in(kStart, kTwo, out.port), kind == NatKind::FullCone);
+    EXPECT_EQ(nat.lets_in(kStart, kTwo, out.port).has_value(), kind == NatKind::FullCone);
     const Endpoint other_port{kOne.address, 1001};
-    EXPECT_EQ(nat.lets_in(kStart, other_port, out.port), kind == NatKind::FullCone);
+    EXPECT_EQ(nat.lets_in(kStart, other_port, out.port).has_value(), kind == NatKind::FullCone);
   }
 }
 
 TEST(NatBox, AMappingDiesWithoutTraffic) {
   for (const NatKind kind : {NatKind::FullCone, NatKind::PortRestricted, NatKind::Symmetric}) {
     NatBox nat = box(kind);
-    const Endpoint out = nat.translate(kStart, kOne);
-    EXPECT_EQ(nat.translate(kStart + 59s, kOne), out);
+    const Endpoint out = nat.translate(kStart, kMainSocket, kOne);
+    EXPECT_EQ(nat.translate(kStart + 59s, kMainSocket, kOne), out);
     EXPECT_TRUE(nat.lets_in(kStart + 119s, kOne, out.port));
     EXPECT_FALSE(nat.lets_in(kStart + 120s, kOne, out.port));
-    EXPECT_NE(nat.translate(kStart + 120s, kOne), out);
+    EXPECT_NE(nat.translate(kStart + 120s, kMainSocket, kOne), out);
   }
 }
 

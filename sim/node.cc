@@ -21,6 +21,12 @@ constexpr std::uint32_t kOutsides = 0xc6130001;
 /// IPv4 and UDP.
 constexpr std::size_t kOuterHeaders = 28;
 
+bool names(const dataplane::Snapshot& snapshot, SocketId socket) {
+  return std::ranges::any_of(snapshot.peers, [&](const dataplane::PeerRoute& route) {
+    return route.way && route.way->is_direct() && route.way->socket() == socket;
+  });
+}
+
 }  // namespace
 
 Node::Node(World& world, std::size_t index, std::uint64_t seed)
@@ -48,6 +54,8 @@ void Node::crash() {
   garbage_ = {};
   deadline_ = Instant::max();
   asleep_ = false;
+  spares_.clear();
+  adopted_.clear();
 }
 
 void Node::sleep() {
@@ -110,7 +118,19 @@ void Node::drain() {
     }
     std::visit(engine::Overload{
                    [&](engine::TakeIn& o) { deliver(o.from, o.datagram); },
-                   [&](engine::Transmit& o) { transmit(o.to, o.datagram); },
+                   [&](engine::Transmit& o) { transmit(Way(o.to, o.socket), o.datagram); },
+                   [&](engine::OpenSocket& o) {
+                     check(spares_.insert(o.socket).second);
+                     spares_max_ = std::max(spares_max_, spares_.size());
+                   },
+                   [&](engine::AdoptSocket& o) {
+                     check(spares_.contains(o.socket) && adopted_.insert(o.socket).second);
+                   },
+                   [&](engine::CloseSocket& o) {
+                     check(spares_.erase(o.socket) == 1);
+                     adopted_.erase(o.socket);
+                     check(!names(*snapshot_, o.socket));
+                   },
                    [&](engine::Store& o) {
                      ++stores_[o.kind];
                      if (!disk_full) disk_[o.network][o.kind] = std::move(o.bytes);
@@ -119,6 +139,11 @@ void Node::drain() {
                    [&](engine::Forget& o) { disk_.erase(o.network); },
                    [&](engine::Publish& o) {
                      snapshot_ = std::move(o.snapshot);
+                     for (const dataplane::PeerRoute& route : snapshot_->peers) {
+                       check(!route.way || !route.way->is_direct() ||
+                             route.way->socket() == kMainSocket ||
+                             adopted_.contains(route.way->socket()));
+                     }
                      garbage_ = std::move(o.garbage);
                    },
                    [&](engine::InterfaceUp& o) { engine_->handle_interface(o.slot, {"sim0"}); },
@@ -227,12 +252,12 @@ void Node::note_forward(Bytes plaintext) const {
   world_->note_forward(*forward, here);
 }
 
-void Node::transmit(const Way& way, Bytes datagram) {
-  if (way.is_stream()) return world_->send_streamed(*this, way.endpoint(), datagram);
-  const Endpoint& to = way.endpoint();
-  if (world_->refused_.contains({index_, to})) {
-    return engine_->handle_unsent(to, wire::TestOutcome::Refused);
+void Node::transmit(const Way& to, Bytes datagram) {
+  if (to.is_stream()) return world_->send_streamed(*this, to.endpoint(), datagram);
+  if (world_->refused_.contains({index_, to.endpoint()})) {
+    return engine_->handle_unsent(to.endpoint(), wire::TestOutcome::Refused);
   }
+  if (!has_socket(to.socket())) return;
   ++datagrams_sent_;
   bytes_sent_ += datagram.size() + kOuterHeaders;
   world_->send(*this, to, datagram);

@@ -78,6 +78,14 @@ class Node {
   /// Puts it behind a NAT with a private address of its own.
   void move_behind(NatKind kind, Duration mapping_lifetime);
   const NatBox* nat() const { return nat_.get(); }
+  NatBox* nat() { return nat_.get(); }
+  /// Open now. Those besides the main one are of use behind a NAT only: without, they have no port.
+  bool has_socket(SocketId socket) const {
+    return socket == kMainSocket || spares_.contains(socket);
+  }
+  /// Those besides the main one that are open now, and the most there were at a time.
+  std::size_t spares() const { return spares_.size(); }
+  std::size_t spares_max() const { return spares_max_; }
   /// A file of a network as it is on the disk; empty: there is none.
   Bytes file(const std::string& network, engine::FileKind kind) const;
   /// Puts another one in its place while the node is off.
@@ -98,7 +106,7 @@ class Node {
  private:
   friend class World;
   void deliver(const Way& from, Bytes datagram);
-  void transmit(const Way& way, Bytes datagram);
+  void transmit(const Way& to, Bytes datagram);
   void carry_out(const dataplane::OutboundVerdict& verdict, Packet& packet);
   void handle(const dataplane::Event& event);
   void hand_up_frame(SessionIndex session, const Way& from, ByteVector plaintext);
@@ -123,6 +131,9 @@ class Node {
   std::uint64_t bytes_sent_ = 0;
   std::uint64_t events_ = 0;
   std::map<engine::FileKind, std::uint64_t> stores_;
+  std::set<SocketId> spares_;
+  std::size_t spares_max_ = 0;
+  std::set<SocketId> adopted_;
 };
 
 }  // namespace ipop::sim

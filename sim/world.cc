@@ -74,24 +74,31 @@ void World::land(const Flight& flight) {
   if (flight.kind != Flight::Kind::Datagram) return land_stream(flight);
   Node* to = node_at(flight.to);
   if (to == nullptr) return;
-  if (const NatBox* nat = to->nat();
-      nat != nullptr && flight.sender && !nat->lets_in(now_, flight.from, flight.to.port)) {
-    ++weather_.filtered;
-    return;
+  Way from = flight.from;
+  if (const NatBox* nat = to->nat(); nat != nullptr && flight.sender) {
+    const auto socket = nat->lets_in(now_, flight.from, flight.to.port);
+    if (!socket) {
+      ++weather_.filtered;
+      return;
+    }
+    from = Way(flight.from, *socket);
   }
   trace_.mix(to->index());
   trace_.mix(flight.datagram);
-  if (!to->is_awake()) return;
+  if (!to->is_awake() || !to->has_socket(from.socket())) return;
   sender_ = flight.sender;
-  to->deliver(flight.from, flight.datagram);
+  to->deliver(from, flight.datagram);
   sender_.reset();
 }
 
-void World::send(Node& from, const Endpoint& to, Bytes datagram) {
+void World::send(Node& from, const Way& way, Bytes datagram) {
+  const Endpoint& to = way.endpoint();
   if (tap != nullptr) tap->push_back(to_vector(datagram));
   ++weather_.sent;
   if (!marker.empty() && contains(datagram, marker)) ++marker_leaks_;
-  const Endpoint source = from.nat_ ? from.nat_->translate(now_, to) : from.endpoint();
+  if (way.socket() != kMainSocket && from.nat_ == nullptr) return;
+  const Endpoint source =
+      from.nat_ ? from.nat_->translate(now_, way.socket(), to) : from.endpoint();
   const Node* target = node_at(to);
   if (target == nullptr) return;
   const Path path = path_between(from.index(), target->index());

@@ -127,7 +127,7 @@ class World {
   using Timer = std::pair<Instant, std::size_t>;
 
   bool step(Instant end);
-  void send(Node& from, const Endpoint& to, Bytes datagram);
+  void send(Node& from, const Way& way, Bytes datagram);
   void launch(Flight flight, const Path& path);
   /// TLS connections: one that dials names itself by a port of its own. They lose nothing.
   void open_stream(Node& from, const Endpoint& to);

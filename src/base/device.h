@@ -5,6 +5,7 @@
 
 #include "base/address.h"
 #include "base/bytes.h"
+#include "base/id.h"
 
 /// The words that the packet path and the operating system's devices share. The path (dataplane/)
 /// never sees os/ and os/ never sees the path: both know these structs, and the worker takes the
@@ -59,6 +60,7 @@ struct ReceivedMeta {
   std::uint8_t ecn = 0;  ///< the outer header's ECN bits, RFC 3168: 0 = Not-ECT, 3 = CE
   /// Not 0: the buffer holds several datagrams of this size each, the last one may be shorter.
   std::uint16_t segment_size = 0;
+  SocketId socket;  ///< that it came to
 };
 
 /// Datagrams to send; `bytes` is borrowed until send() returns.
@@ -67,6 +69,7 @@ struct OutgoingDatagrams {
   Endpoint to;
   std::uint8_t ecn = 0;            ///< for the outer headers
   std::uint16_t segment_size = 0;  ///< as in ReceivedMeta
+  SocketId socket;                 ///< to send it from
 };
 
 }  // namespace ipop

@@ -24,6 +24,10 @@ using Epoch = StrongId<struct EpochTag>;
 using NetworkSlot = StrongId<struct NetworkSlotTag>;
 /// A peer of this daemon, over all its networks: never reused while the daemon runs, never sent.
 using PeerHandle = StrongId<struct PeerHandleTag>;
+/// A UDP socket of this daemon: 0 is the one port that others know, every other one a spare socket
+/// (engine/spare_sockets.h). Never reused while the daemon runs, never sent.
+using SocketId = StrongId<struct SocketIdTag>;
+inline constexpr SocketId kMainSocket{};
 /// Marks the packets of one relayed way on one session; chosen by who receives them, never 0.
 using RelayLabel = StrongId<struct RelayLabelTag>;
 

@@ -13,7 +13,8 @@ namespace ipop {
 
 /// How a datagram gets to a peer, or came from it. Which peer is said beside it.
 ///
-///  * Direct: a UDP address.
+///  * Direct: a UDP address, and the socket of ours that it is reached from: a NAT may let the same
+///    address in to one of our sockets and not to another.
 ///  * Stream: a TLS connection over TCP, named by the other end's address; where UDP fails.
 ///  * Relay: through the session with another member, the hop, both legs of which are one of these
 ///    two; one hop only. The label is the one that we put on packets that we send on the hop's
@@ -29,8 +30,9 @@ class Way {
 
   /// The address 0.0.0.0:0, from which nothing comes.
   constexpr Way() = default;
-  constexpr Way(const Endpoint& endpoint)  // NOLINT(google-explicit-constructor)
-      : endpoint_(endpoint) {}
+  constexpr Way(const Endpoint& endpoint,  // NOLINT(google-explicit-constructor)
+                SocketId socket = kMainSocket)
+      : socket_(socket), endpoint_(endpoint) {}
   static constexpr Way stream(const Endpoint& endpoint) {
     Way out(endpoint);
     out.kind_ = Kind::Stream;
@@ -60,6 +62,11 @@ class Way {
     check(is_leg());
     return endpoint_;
   }
+  /// Of ours. Requires: is_direct().
+  constexpr SocketId socket() const {
+    check(is_direct());
+    return socket_;
+  }
   /// Requires: is_relay().
   constexpr PeerHandle hop() const {
     check(is_relay());
@@ -83,6 +90,7 @@ class Way {
   Kind kind_ = Kind::Direct;
   PeerHandle hop_;
   RelayLabel label_;
+  SocketId socket_;
   Endpoint endpoint_;
 };
 
@@ -91,8 +99,9 @@ class Way {
 template <>
 struct std::hash<ipop::Way> {
   std::size_t operator()(const ipop::Way& way) const noexcept {
-    if (way.is_leg()) {
-      return std::hash<ipop::Endpoint>{}(way.endpoint()) + static_cast<std::size_t>(way.kind());
+    if (way.is_stream()) return ~std::hash<ipop::Endpoint>{}(way.endpoint());
+    if (way.is_direct()) {
+      return std::hash<ipop::Endpoint>{}(way.endpoint()) ^ std::size_t{way.socket().value};
     }
     if (!way.is_relay()) return static_cast<std::size_t>(way.kind());
     return (std::size_t{way.hop().value} << 32U) ^ way.label().value;

@@ -52,6 +52,16 @@ TEST(Way, EqualsItselfOnly) {
   EXPECT_NE(Way(kHere), kThere);
 }
 
+TEST(Way, TwoSocketsOfOursAreTwoWaysToOneAddress) {
+  const Way spare(kHere, SocketId{1});
+  EXPECT_NE(spare, Way(kHere));
+  EXPECT_NE(spare, Way(kHere, SocketId{2}));
+  EXPECT_EQ(spare.endpoint(), Way(kHere).endpoint());
+  EXPECT_EQ(spare.socket(), SocketId{1});
+  EXPECT_EQ(Way(kHere).socket(), kMainSocket);
+  EXPECT_LT(spare, Way::relay(PeerHandle{0}, RelayLabel{0}));
+}
+
 TEST(Way, DirectIsBetterThanStreamThanRelayThanRouted) {
   EXPECT_LT(Way(kThere), Way::stream(kHere));
   EXPECT_LT(Way::stream(kThere), Way::relay(PeerHandle{0}, RelayLabel{0}));

@@ -228,6 +228,7 @@ constexpr std::array kNatKeys{
     Key{"port_mapping",
         [](const toml::node& v, DaemonConfig& c) { return set_bool(v, c.nat.port_mapping); }},
     Key{"upnp", [](const toml::node& v, DaemonConfig& c) { return set_bool(v, c.nat.upnp); }},
+    Key{"search", [](const toml::node& v, DaemonConfig& c) { return set_bool(v, c.nat.search); }},
 };
 
 constexpr std::array kRelayKeys{

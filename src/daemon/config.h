@@ -56,6 +56,7 @@ struct DaemonConfig {
     std::vector<Endpoint> stun{};  ///< servers to ask while no member tells
     bool port_mapping = true;      ///< ask the router to forward our port
     bool upnp = true;              ///< also by UPnP, where it does not by PCP or NAT-PMP
+    bool search = true;            ///< for ports that NATs chose at random, with many datagrams
 
     friend bool operator==(const Nat&, const Nat&) = default;
   } nat{};

@@ -37,6 +37,7 @@ limit = 5
 stun = ["203.0.113.10:3478", "[2001:db8::1]:3478"]
 port_mapping = false
 upnp = false
+search = false
 [tls]
 listen = 443
 dial = false
@@ -58,7 +59,8 @@ proxy = "http://a:b@proxy:3128"
           .nat = {.stun = {*Endpoint::parse("203.0.113.10:3478"),
                            *Endpoint::parse("[2001:db8::1]:3478")},
                   .port_mapping = false,
-                  .upnp = false},
+                  .upnp = false,
+                  .search = false},
           .tls = {.listen = std::uint16_t{443}, .dial = false, .proxy = "http://a:b@proxy:3128"}}));
 }
 

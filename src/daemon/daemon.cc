@@ -20,7 +20,7 @@
 namespace ipop::daemon {
 namespace {
 
-enum Token : std::uint64_t { Signals, Watch, Control, Dns, Wg, Packets, Igd, Streams };
+enum Token : std::uint64_t { Signals, Watch, Control, Dns, Wg, Packets, Spares, Igd, Streams };
 
 /// PROTOCOL 14: a jump as long as this may mean that this machine was suspended, copied or
 /// restored.
@@ -162,6 +162,9 @@ std::expected<std::unique_ptr<Daemon>, std::string> Daemon::start(const DaemonCo
   if (!udp) return std::unexpected(udp.error());
   auto packets = PacketThreads::start(std::move(*udp));
   if (!packets) return failed(packets.error());
+  auto spares = SpareSockets::create(
+      {.segment = config.offloads.udp_segment, .group = config.offloads.udp_group}, **packets);
+  if (!spares) return failed(spares.error());
   std::unique_ptr<IgdThread> igd;
   if (config.nat.port_mapping && config.nat.upnp) {
     auto started = IgdThread::start();
@@ -174,7 +177,7 @@ std::expected<std::unique_ptr<Daemon>, std::string> Daemon::start(const DaemonCo
       config, log,
       Parts{std::move(*signals), std::move(*poller), std::move(*watch), std::move(*netlink),
             std::move(store), std::move(*control), std::move(*dns), std::move(*wg),
-            std::move(*packets), std::move(igd), std::move(*streams),
+            std::move(*packets), std::move(*spares), std::move(igd), std::move(*streams),
             choose_backends(config.crypto, log)});
 }
 
@@ -189,6 +192,7 @@ Daemon::Daemon(const DaemonConfig& config, os::StderrLogger& log, Parts parts)
       dns_(std::move(parts.dns)),
       wg_(std::move(parts.wg)),
       packets_(std::move(parts.packets)),
+      spares_(std::move(parts.spares)),
       igd_(std::move(parts.igd)),
       streams_(std::move(parts.streams.thread)),
       streams_problem_(std::move(parts.streams.problem)),
@@ -208,6 +212,7 @@ Daemon::Daemon(const DaemonConfig& config, os::StderrLogger& log, Parts parts)
                .nat = {.stun_servers = config.nat.stun,
                        .port_mapping = config.nat.port_mapping,
                        .igd = config.nat.upnp,
+                       .search = config.nat.search,
                        .mapping_key = store_.mapping_key(rng_)},
                .streams = {.port = parts.streams.port, .dial = config.tls.dial}}) {
   static_cast<void>(poller_.add(signals_.fd(), Token::Signals, os::Interest::Read));
@@ -216,6 +221,7 @@ Daemon::Daemon(const DaemonConfig& config, os::StderrLogger& log, Parts parts)
   static_cast<void>(poller_.add(dns_.fd(), Token::Dns, os::Interest::Read));
   static_cast<void>(poller_.add(wg_.fd(), Token::Wg, os::Interest::Read));
   static_cast<void>(poller_.add(packets_->fd(), Token::Packets, os::Interest::Read));
+  static_cast<void>(poller_.add(spares_.fd(), Token::Spares, os::Interest::Read));
   if (igd_) static_cast<void>(poller_.add(igd_->fd(), Token::Igd, os::Interest::Read));
   if (streams_) static_cast<void>(poller_.add(streams_->fd(), Token::Streams, os::Interest::Read));
 }
@@ -295,6 +301,9 @@ void Daemon::wait(Instant deadline) {
           engine_.handle_event(os::now(), event);
           drain();
         }
+        break;
+      case Token::Spares:
+        spares_.process();
         break;
       case Token::Igd:
         for (const nat::IgdAnswer& answer : igd_->take_answers()) {
@@ -398,6 +407,9 @@ Instant Daemon::drain() {
                      garbage_waits_ = true;
                      names_stale_ = true;
                    },
+                   [&](engine::OpenSocket& o) { spares_.open(o.socket); },
+                   [&](engine::AdoptSocket& o) { spares_.adopt(o.socket); },
+                   [&](engine::CloseSocket& o) { spares_.close(o.socket); },
                    [&](engine::InterfaceUp& o) { carry_out(o); },
                    [&](engine::InterfaceDown& o) { interfaces_.down(o.slot); },
                    [&](engine::QueryPathMtu& o) { query_path_mtu(o.to); },
@@ -430,7 +442,9 @@ void Daemon::transmit(engine::Transmit& output) {
     if (streams_) streams_->send(to, std::move(output.datagram));
     return;
   }
-  const auto sent = sender_.send(to, output.datagram);
+  const SocketId socket = output.to.socket();
+  const auto sent = socket == kMainSocket ? sender_.send(to, output.datagram)
+                                          : spares_.send(socket, to, output.datagram);
   if (!sent) note_unsent(to, sent.error());
 }
 

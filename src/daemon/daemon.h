@@ -15,6 +15,7 @@
 #include "daemon/igd_thread.h"
 #include "daemon/interfaces.h"
 #include "daemon/packet_threads.h"
+#include "daemon/spare_sockets.h"
 #include "daemon/state_store.h"
 #include "daemon/stream_thread.h"
 #include "daemon/wg_sockets.h"
@@ -45,6 +46,7 @@ class Daemon {
     DnsServer dns;
     WgSockets wg;
     std::unique_ptr<PacketThreads> packets;
+    SpareSockets spares;
     std::unique_ptr<IgdThread> igd;  ///< may be none
     StreamParts streams;
     crypto::Backends backends;
@@ -123,6 +125,7 @@ class Daemon {
   DnsServer dns_;
   WgSockets wg_;
   std::unique_ptr<PacketThreads> packets_;
+  SpareSockets spares_;
   std::unique_ptr<IgdThread> igd_;         ///< none where the settings forbid it
   std::unique_ptr<StreamThread> streams_;  ///< the same
   std::optional<control::Health> streams_problem_;

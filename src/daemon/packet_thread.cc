@@ -24,6 +24,10 @@ std::uint64_t PacketThread::attach(NetworkSlot slot, os::Tun tun) {
 
 std::uint64_t PacketThread::detach(NetworkSlot slot) { return send(Detach{slot}); }
 
+std::uint64_t PacketThread::adopt(SocketId id, os::UdpSocket socket) {
+  return send(Adopt{id, std::make_unique<os::UdpSocket>(std::move(socket))});
+}
+
 void PacketThread::take(const Way& from, ByteVector datagram) {
   {
     const std::scoped_lock lock(commands_mutex_);
@@ -60,7 +64,7 @@ void PacketThread::tell_others(const dataplane::WorkDone& done) const {
 }
 
 void PacketThread::run() {
-  using PacketWorker = dataplane::Worker<os::Tun, os::UdpSocket>;
+  using PacketWorker = dataplane::Worker<os::Tun, os::UdpSockets>;
   PacketWorker worker({.index = index_,
                        .handover = shared_.handover,
                        .snapshots = shared_.snapshots,
@@ -79,7 +83,7 @@ void PacketThread::run() {
       return true;
     });
   };
-  sleeper.add(udp_.fd());
+  sleeper.add(udp_.main().fd());
   sleeper.add(wakeup().fd());
   for (;;) {
     const dataplane::WorkDone done = worker.run_once(os::now().at);
@@ -106,6 +110,12 @@ void PacketThread::run() {
         }
       } else if (const auto* gone = std::get_if<Detach>(&command)) {
         detach(gone->slot);
+      } else if (auto* adopted = std::get_if<Adopt>(&command)) {
+        sleeper.add(adopted->socket->fd());
+        udp_.add(adopted->id, std::move(*adopted->socket));
+      } else if (const auto* released = std::get_if<Release>(&command)) {
+        if (const auto fd = udp_.fd(released->id)) sleeper.remove(*fd);
+        udp_.remove(released->id);
       } else if (auto* taken = std::get_if<Take>(&command)) {
         tell_others(worker.take(os::now().at, taken->from, taken->datagram));
       }

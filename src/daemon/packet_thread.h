@@ -15,7 +15,7 @@
 #include "dataplane/snapshot.h"
 #include "dataplane/stream_queue.h"
 #include "os/tun.h"
-#include "os/udp_socket.h"
+#include "os/udp_sockets.h"
 #include "os/wakeup.h"
 
 namespace ipop::dataplane {
@@ -46,12 +46,15 @@ class PacketThread {
   /// The queue is served until detach(). Both return the number of the command, for wait_for().
   std::uint64_t attach(NetworkSlot slot, os::Tun tun);
   std::uint64_t detach(NetworkSlot slot);
+  /// A spare socket is read and sent from until release(). As above.
+  std::uint64_t adopt(SocketId id, os::UdpSocket socket);
+  void release(SocketId id) { send(Release{id}); }
   /// Something for us came by another way than our socket (dataplane::Worker::take). Any thread.
   void take(const Way& from, ByteVector datagram);
   /// Returns when the command was carried out.
   void wait_for(std::uint64_t command) const;
   const dataplane::DropCounters& drops() const { return drops_; }
-  const os::UdpSocket& udp() const { return udp_; }
+  const os::UdpSocket& udp() const { return udp_.main(); }
 
   /// For the thread that has the TLS connections.
   dataplane::StreamQueue& streams() { return streams_; }
@@ -65,12 +68,19 @@ class PacketThread {
   struct Detach {
     NetworkSlot slot;
   };
+  struct Adopt {
+    SocketId id;
+    std::unique_ptr<os::UdpSocket> socket;
+  };
+  struct Release {
+    SocketId id;
+  };
   struct Take {
     Way from;
     ByteVector datagram;
   };
   struct Stop {};
-  using Command = std::variant<Attach, Detach, Take, Stop>;
+  using Command = std::variant<Attach, Detach, Adopt, Release, Take, Stop>;
 
   void run();
   void tell_others(const dataplane::WorkDone& done) const;
@@ -83,7 +93,7 @@ class PacketThread {
   dataplane::EventQueue events_;
   dataplane::StreamQueue streams_;
   dataplane::DropCounters drops_;
-  os::UdpSocket udp_;
+  os::UdpSockets udp_;
   /// Commands are a few a day, and the few datagrams of a peer that has no path yet: a lock is the
   /// simplest right thing, and the worker takes it only after a wake-up.
   std::mutex commands_mutex_;

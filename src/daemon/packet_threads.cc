@@ -1,6 +1,7 @@
 #include "daemon/packet_threads.h"
 
 #include "base/check.h"
+#include "wire/handshake.h"
 
 namespace ipop::daemon {
 
@@ -65,6 +66,22 @@ void PacketThreads::detach(NetworkSlot slot) {
   std::vector<std::uint64_t> commands;
   for (const auto& thread : threads_) commands.push_back(thread->detach(slot));
   for (std::size_t i = 0; i < threads_.size(); ++i) threads_[i]->wait_for(commands[i]);
+}
+
+Result<void> PacketThreads::adopt(SocketId id, os::UdpSocket socket) {
+  auto group = os::UdpSocket::make_group(std::move(socket), threads_.size(),
+                                         {.first_byte = wire::kTypeData});
+  if (!group) return std::unexpected(group.error());
+  std::vector<std::uint64_t> commands;
+  for (std::size_t i = 0; i < threads_.size(); ++i) {
+    commands.push_back(threads_[i]->adopt(id, std::move((*group)[i])));
+  }
+  for (std::size_t i = 0; i < threads_.size(); ++i) threads_[i]->wait_for(commands[i]);
+  return {};
+}
+
+void PacketThreads::release(SocketId id) {
+  for (const auto& thread : threads_) thread->release(id);
 }
 
 void PacketThreads::take(const Way& from, ByteVector datagram) {

@@ -36,6 +36,11 @@ class PacketThreads {
   void attach(NetworkSlot slot, std::vector<os::Tun> queues);
   void detach(NetworkSlot slot);
 
+  /// A spare socket is read and sent from by every thread, each by one of its own on the same port,
+  /// until release(). Returns when they do. Error where there is no such group: it is closed.
+  Result<void> adopt(SocketId id, os::UdpSocket socket);
+  void release(SocketId id);
+
   /// A datagram that came by another way than a socket, to the thread that owns its lane. Any
   /// thread.
   void take(const Way& from, ByteVector datagram);

@@ -33,7 +33,7 @@ struct SendDatagram {
 /// `packet` stands for many, still to be sealed by seal_segments(). Borrows from the snapshot and
 /// the packet.
 struct SendSegments {
-  Way to;
+  Way to;  ///< a leg
   Ecn ecn = Ecn::NotEct;
   SendReports reports;
   Segments segments;
@@ -131,7 +131,8 @@ InboundVerdict inbound(const Snapshot& snapshot, Instant now, const Way& from, E
 OutboundVerdict forward(const Snapshot& snapshot, const ForwardIp& wanted, SenderId sender,
                         Instant now, Packet& packet);
 
-/// Seals a datagram again for the next leg, in its place. Nullopt: the keypair is past its limit.
+/// Seals a datagram again for the next leg, in its place, and says by which direct way that leads.
+/// Nullopt: the keypair is past its limit.
 /// Requires: inbound() said so, on the same snapshot; `datagram` is the whole that it was given.
 std::optional<Way> relay(const Snapshot& snapshot, const RelayOn& wanted, SenderId sender,
                          MutableBytes datagram);

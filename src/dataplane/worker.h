@@ -234,6 +234,7 @@ class Worker {
   void transmit(const Way& to, OutgoingDatagrams datagrams) {
     if (to.is_stream()) return push_streamed(to.endpoint(), datagrams);
     datagrams.to = to.endpoint();
+    datagrams.socket = to.socket();
     outgoing_[outgoing_count_++] = datagrams;
   }
 
@@ -285,15 +286,19 @@ class Worker {
         rest = rest.subspan(datagram.size());
         const std::size_t owner = owner_of(datagram);
         if (owner == options_.index) {
-          handle_received(snapshot, now, {meta_[i].from, meta_[i].ecn}, datagram);
+          handle_received(snapshot, now, arrival_of(meta_[i]), datagram);
         } else {
-          hand_over(owner, {meta_[i].from, meta_[i].ecn}, datagram);
+          hand_over(owner, arrival_of(meta_[i]), datagram);
         }
       } while (!rest.empty());
     }
     flush_run();
     flush_outgoing();
     done_.packets += n;
+  }
+
+  static Arrival arrival_of(const ReceivedMeta& meta) {
+    return {Way(meta.from, meta.socket), meta.ecn};
   }
 
   std::size_t owner_of(Bytes datagram) const {
@@ -396,12 +401,13 @@ class Worker {
   }
 
   /// Lengthens the run by a datagram that lies right behind it, where one send can take both.
-  static bool append_to_run(OutgoingDatagrams& run, const Endpoint& to, std::uint8_t ecn,
+  static bool append_to_run(OutgoingDatagrams& run, const Way& to, std::uint8_t ecn,
                             Bytes datagram) {
     const std::size_t step = run.segment_size == 0 ? run.bytes.size() : run.segment_size;
     const std::size_t joined = run.bytes.size() + datagram.size();
-    const bool fits = run.bytes.data() + run.bytes.size() == datagram.data() && run.to == to &&
-                      run.ecn == ecn && run.bytes.size() % step == 0 && datagram.size() <= step &&
+    const bool fits = run.bytes.data() + run.bytes.size() == datagram.data() &&
+                      Way(run.to, run.socket) == to && run.ecn == ecn &&
+                      run.bytes.size() % step == 0 && datagram.size() <= step &&
                       run.bytes.size() / step < kRunSegmentsMax && joined <= kRunBytesMax;
     if (!fits) return false;
     run.bytes = Bytes(run.bytes.data(), joined);

@@ -11,6 +11,7 @@
 #include "crypto/backends.h"
 #include "engine/door.h"
 #include "engine/output.h"
+#include "engine/spare_sockets.h"
 #include "nat/outer_addresses.h"
 #include "nat/stream_dialer.h"
 #include "overlay/relays.h"
@@ -37,7 +38,10 @@ struct Context {
   dataplane::SenderId workers = 1;           ///< that seal packets
   crypto::Backends backends;                 ///< that keypairs are made with
   std::vector<IpAddress> local_addresses;    ///< of this machine, overlay interfaces excluded
-  Instant search_after = Instant::min();     ///< no search for a peer's port before
+  SpareSockets spares;
+  bool search_ports = true;               ///< for what NATs chose at random, with many datagrams
+  Instant search_after = Instant::min();  ///< no search for a peer's port before
+  Instant spread_after = Instant::min();  ///< nor a peer called from many sockets
   std::deque<Output> outputs;
   Ticket next_ticket = 1;
   std::uint32_t next_peer = 1;

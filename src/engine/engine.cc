@@ -17,6 +17,7 @@ Engine::Engine(Rng& rng, Logger& log, Options options)
            std::move(options.nat.mapping_key)) {
   ctx_.may_dial = options.streams.dial;
   ctx_.stream_port = options.streams.port;
+  ctx_.search_ports = options.nat.search;
   ctx_.workers = options.workers;
   ctx_.backends = options.backends;
   ctx_.relaying.enabled = options.relay.enabled;
@@ -119,13 +120,18 @@ void Engine::handle_clock_jump(const Now& now) {
 
 Output Engine::poll_output() {
   pump_dialer();
-  // First of all, so that no datagram goes out whose answer a worker could not place.
+  // A snapshot names no socket that the workers do not have.
+  if (const auto wanted = ctx_.spares.poll_before_snapshot()) {
+    return std::visit([](const auto& o) { return Output(o); }, *wanted);
+  }
+  // Before the rest, so that no datagram goes out whose answer a worker could not place.
   if (ctx_.snapshot_stale) return build_snapshot();
   if (!ctx_.outputs.empty()) {
     Output first = std::move(ctx_.outputs.front());
     ctx_.outputs.pop_front();
     return first;
   }
+  if (const auto closed = ctx_.spares.poll_closed()) return CloseSocket{*closed};
   Instant at = std::min(outer_deadline_, dialer_deadline_);
   for (const auto& [slot, network] : networks_) at = std::min(at, network->deadline());
   return WaitUntil{at};
@@ -306,7 +312,8 @@ std::vector<Prefix4> Engine::pools() const {
 /// the handshake gate may change.
 void Engine::handle_datagram(const Now& now, const Way& from, Bytes datagram) {
   if (datagram.empty()) return;
-  if (from.is_direct() && ctx_.outer.owns(from.endpoint(), datagram)) {
+  const bool is_on_port = from.is_direct() && from.socket() == kMainSocket;
+  if (is_on_port && ctx_.outer.owns(from.endpoint(), datagram)) {
     return ctx_.outer.handle_datagram(now.at, from.endpoint(), datagram);
   }
   PeerHandle peer;

@@ -38,6 +38,7 @@ class Engine {
       std::vector<Endpoint> stun_servers{};
       bool port_mapping = true;
       bool igd = true;                     ///< see nat::OuterAddresses
+      bool search = true;                  ///< for ports that NATs chose at random
       nat::PortMapper::Key mapping_key{};  ///< the same over restarts
     } nat{};
     /// TLS connections, as ways to members where UDP fails.

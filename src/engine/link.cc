@@ -40,7 +40,7 @@ void Link::add_way(const Now& now, const Way& way) {
   pump(now);
 }
 
-void Link::probe(const Endpoint& to) {
+void Link::probe(const Way& to) {
   wire::PathChallenge frame;
   ctx_->rng->fill(frame.token);
   challenge(to, frame);

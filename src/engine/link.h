@@ -79,7 +79,7 @@ class Link {
   void add_way(const Now& now, const Way& way);
   /// A challenge to where the peer may be, which is remembered nowhere: if it arrives, what comes
   /// back makes that a way as any other.
-  void probe(const Endpoint& to);
+  void probe(const Way& to);
   /// The same on any way, with the caller's token: its answer means nothing to the link.
   void challenge(const Way& to, const wire::PathChallenge& frame);
   /// See nat::PathSet::hold().

@@ -240,6 +240,7 @@ void Network::peer_timeout(const Now& now, Peer& peer) {
   recheck_digest(now, peer);
   send_owed_statements(now, peer);
   punch_timeouts(now, peer);
+  spread_timeouts(now, peer);
   trial_timeouts(now, peer);
   while (!peer.queue.empty() && peer.queue.front().at + Peer::kQueuedFor <= now.at) {
     peer.queue.pop_front();
@@ -253,8 +254,9 @@ void Network::peer_timeout(const Now& now, Peer& peer) {
 /// When the next time of a peer's comes: all that peer_timeout() looks at.
 Instant Network::deadline_of(const Peer& peer) const {
   Instant at = std::min({peer.link_at, peer.recheck_at, peer.relay_at, peer.stream_at,
-                         peer.outbox.deadline(), peer.ports_at, peer.search_at, peer.trial_at,
-                         stranger_until(peer), peer.wanted_until, idle_deadline(peer)});
+                         peer.outbox.deadline(), peer.ports_at, peer.search_at, peer.spread_at,
+                         peer.spare_at, peer.trial_at, stranger_until(peer), peer.wanted_until,
+                         idle_deadline(peer)});
   for (const auto& [session, proof] : peer.proofs) at = std::min(at, proof.resend_at);
   if (!peer.queue.empty()) at = std::min(at, peer.queue.front().at + Peer::kQueuedFor);
   return at;

@@ -373,11 +373,24 @@ class Network {
 
   // network_punch.cc
   void seek_hole(const Now& now, Peer& peer);
-  static void rest_hole(Peer& peer);
+  void rest_hole(const Now& now, Peer& peer);
   void tell_ports(const Now& now, Peer& peer);
   void handle_ports(const Now& now, Peer& peer, const wire::Ports& ports);
+  void handle_spreading(const Now& now, Peer& peer, const wire::Spreading& frame);
+  void search(const Now& now, Peer& peer);
+  bool ask_to_spread(const Now& now, Peer& peer);
   void punch_timeouts(const Now& now, Peer& peer);
   void pump_search(Peer& peer);
+
+  // network_spread.cc
+  void handle_spread(const Now& now, Peer& peer, const wire::Spread& frame);
+  void begin_spread(const Now& now, Peer& peer);
+  void end_spread(const Now& now, Peer& peer);
+  void pump_spread(const Now& now, Peer& peer);
+  void note_spare(const Now& now, Peer& peer);
+  void close_spare(const Now& now, Peer& peer);
+  void close_socket(const Now& now, Peer& peer, SocketId socket);
+  void spread_timeouts(const Now& now, Peer& peer);
 
   // network_proof.cc
   bool may_ask(const Now& now, SessionIndex session, Peer& peer);

@@ -26,6 +26,8 @@ constexpr Duration kTellGap = std::chrono::seconds(5);
 /// kTellGap.
 constexpr TokenBucket::Limit kPeersLimit{.per_second = 0.2, .burst = 6};
 
+bool is_on_port(const Way& from) { return from.is_direct() && from.socket() == kMainSocket; }
+
 /// mac1 of a handshake message addressed to us, under one epoch.
 bool is_mac1_ours(const wire::Mac& mac, Bytes input, const session::EpochKeys& epoch,
                   const TunnelKey& key) {
@@ -71,7 +73,7 @@ bool Network::take_initiation(const Now& now, const wire::Initiation& message, c
   if (state_ == State::Joining && !invite_hosts_.contains(remote)) return true;
   if (!is_member && !known && peers_.strangers() >= kUnprovenMax) return true;
   Peer& peer = peer_for(now, remote);
-  const bool unasked = is_member && from.is_direct() && !peer.link->has_way(from);
+  const bool unasked = is_member && is_on_port(from) && !peer.link->has_way(from);
   if (peer.link->respond(now, std::move(*received), from) && unasked && peer.node) {
     ctx_->outer.handle_unasked(now.at, nat::witness_of(*peer.node), from.endpoint());
   }
@@ -153,7 +155,7 @@ void Network::handle_path_mtu(const Endpoint& to, std::uint16_t mtu) {
   const auto leads_there = [&](const Peer& peer) {
     const auto way = peer.link->way();
     const Peer* hop = way && way->is_relay() ? peers_.look(way->hop()) : nullptr;
-    return hop == nullptr ? way == Way(to) : hop->link->endpoint() == to;
+    return (hop == nullptr ? peer : *hop).link->endpoint() == to;
   };
   peers_.change_if(leads_there, [&](Peer& peer) { refresh_mtu_bound(peer); });
 }
@@ -193,6 +195,8 @@ void Network::remove_peer(const Now& now, PeerHandle handle) {
   if (peer == nullptr) return;
   peer->link->reset(now);
   pump_link(now, *peer);
+  end_spread(now, *peer);
+  close_spare(now, *peer);
   const std::unique_ptr<Peer> gone = peers_.remove(handle);
   std::erase(trials_, handle);
   if (gone->node) {
@@ -276,6 +280,7 @@ void Network::note_online(const Now& now, Peer& peer) {
   note_session(now, peer);
   note_ring_link(now, peer);
   refresh_mtu_bound(peer);
+  note_spare(now, peer);
   if (online) {
     const bool fell_back = peer.was_direct && !peer.link->endpoint();
     note_direct(now, peer);
@@ -305,7 +310,8 @@ void Network::note_online(const Now& now, Peer& peer) {
     if (!peer.doomed) ctx_->outer.suspect(now.at);
     peer.recheck_at = Instant::max();  // its next PING compares
     peer.rechecks = 0;
-    rest_hole(peer);
+    rest_hole(now, peer);
+    end_spread(now, peer);
     note_no_longer_direct(peer);
     peer.routed_until = Instant::max();
     if (peer.node && !peer.in_ring && peer.wanted_until == Instant::max()) rest(now, peer);
@@ -332,7 +338,7 @@ void Network::note_direct(const Now& now, Peer& peer) {
     if (peers_store_at_ == Instant::max()) { peers_store_at_ = now.at + kPeersStoreDelay; }
   }
   tell_observed(now, peer);
-  rest_hole(peer);
+  rest_hole(now, peer);
   peer.was_direct = true;
 }
 
@@ -363,7 +369,8 @@ void Network::note_no_longer_direct(Peer& peer) {
 
 void Network::handle_observed(const Now& now, const Peer& peer, const Way& from,
                               const wire::Observed& observed) {
-  if (!peer.node || !from.is_direct() || !is_acceptable(observed.endpoint)) return;
+  // What is seen of a spare socket says nothing of the port that others call.
+  if (!peer.node || !is_on_port(from) || !is_acceptable(observed.endpoint)) return;
   ctx_->outer.handle_observation(now.at, nat::witness_of(*peer.node), from.endpoint(),
                                  observed.endpoint);
 }

@@ -268,8 +268,7 @@ void Network::transmit(Peer& peer, const Way& way, ByteVector datagram) {
   switch (way.kind()) {
     case Way::Kind::Direct:
       if (!exams_.empty()) note_called(peer, way.endpoint());
-      ctx_->outputs.emplace_back(Transmit{way.endpoint(), std::move(datagram)});
-      return;
+      [[fallthrough]];
     case Way::Kind::Stream:
       ctx_->outputs.emplace_back(Transmit{way, std::move(datagram)});
       return;

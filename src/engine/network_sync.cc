@@ -103,6 +103,12 @@ void Network::dispatch(const Now& now, Peer& peer, SessionIndex session, const W
                  [&](const wire::Ports& f) {
                    if (accepted) handle_ports(now, peer, f);
                  },
+                 [&](const wire::Spread& f) {
+                   if (accepted) handle_spread(now, peer, f);
+                 },
+                 [&](const wire::Spreading& f) {
+                   if (accepted) handle_spreading(now, peer, f);
+                 },
                  [&](const wire::Peers& f) {
                    if (accepted) handle_peers(now, peer, f);
                  },

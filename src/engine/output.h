@@ -11,6 +11,7 @@
 #include "base/time.h"
 #include "dataplane/snapshot.h"
 #include "engine/diagnosis.h"
+#include "engine/spare_sockets.h"
 #include "nat/igd_question.h"
 #include "wire/frames.h"
 
@@ -30,7 +31,7 @@ enum class FileKind : std::uint8_t {
   Devices = 6,     ///< keys of hosted stock devices; losing it strands them
 };
 
-/// Send one datagram: on the one socket, or on the TLS connection with that other end, if it is up.
+/// Send one datagram: by UDP, or on the TLS connection with that other end, if it is up.
 struct Transmit {
   Way to;  ///< a leg
   ByteVector datagram;
@@ -157,8 +158,8 @@ struct WaitUntil {
   Instant at;
 };
 
-using Output =
-    std::variant<Transmit, TakeIn, OpenStream, CloseStream, Store, Forget, Publish, InterfaceUp,
-                 InterfaceDown, QueryPathMtu, AskRouter, CommandUpdate, WaitUntil>;
+using Output = std::variant<Transmit, TakeIn, OpenStream, CloseStream, Store, Forget, Publish,
+                            InterfaceUp, InterfaceDown, QueryPathMtu, AskRouter, OpenSocket,
+                            AdoptSocket, CloseSocket, CommandUpdate, WaitUntil>;
 
 }  // namespace ipop::engine

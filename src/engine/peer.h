@@ -9,6 +9,7 @@
 #include "engine/link.h"
 #include "engine/statement_outbox.h"
 #include "nat/port_search.h"
+#include "nat/spread.h"
 #include "nat/trial.h"
 #include "wire/frames.h"
 
@@ -37,6 +38,14 @@ struct Peer {
   static constexpr std::size_t kQueuedPacketsMax = 64;
   static constexpr Duration kQueuedFor = std::chrono::seconds(2);
 
+  /// A port of its NAT that is to be looked for at search_at.
+  struct Sought {
+    wire::Ports ports;
+    bool asked = false;                  ///< it was sent SPREAD
+    std::optional<std::size_t> sockets;  ///< its answer
+    Instant until = Instant::max();      ///< when its NAT may have forgotten these
+  };
+
   PeerHandle handle;
   std::unique_ptr<Link> link;
   Instant link_at = Instant::min();  ///< when the link wants its time; min(): it was not asked yet
@@ -61,9 +70,14 @@ struct Peer {
   Instant ports_at = Instant::max();      ///< when to tell it what our NAT does with ports
   Duration ports_pause{};
   std::optional<nat::PortSearch> search;  ///< for its port, once it has told
-  std::optional<wire::Ports> search_for;  ///< what to look for at search_at, when others are done
+  std::optional<Sought> sought;
   Instant search_at = Instant::max();
-  std::optional<nat::Trial> trial;  ///< of all ways to it (network_doctor.cc)
+  std::optional<nat::Spread> spread;         ///< our sockets' calls, for its search
+  std::optional<wire::Spread> spread_asked;  ///< to be called at spread_at, when others were
+  Instant spread_at = Instant::max();
+  std::optional<SocketId> spare;      ///< by which it is, or lately was, reached
+  Instant spare_at = Instant::max();  ///< when to close it; max: it is in use
+  std::optional<nat::Trial> trial;    ///< of all ways to it (network_doctor.cc)
   Instant trial_at = Instant::max();
   std::optional<std::uint32_t> trial_request;  ///< the peer's, of which it is
   TokenBucket trial_budget;                    ///< for the peer's asking for one

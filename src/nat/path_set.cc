@@ -13,6 +13,11 @@ Duration smoothed(const std::optional<Duration>& rtt, Duration sample) {
   return rtt ? *rtt * 7 / 8 + sample / 8 : sample;
 }
 
+/// To the peer these are two addresses of ours, of which it has chosen one.
+bool is_other_socket(const Way& a, const Way& b) {
+  return a.is_direct() && b.is_direct() && a.endpoint() == b.endpoint() && a != b;
+}
+
 }  // namespace
 
 bool PathSet::add_hint(const Way& way) {
@@ -46,8 +51,9 @@ void PathSet::handle_received(Instant now, const Way& from) {
   Path* current = find_active();
   if (current == nullptr || current == &path) return;
   elsewhere_at_ = now;
-  const bool follows = role_ == Role::Follows && held_until_ <= now;
-  if (follows && from.is_relay() && active_->is_relay()) {
+  const bool is_held = held_until_ > now;
+  const bool follows = role_ == Role::Follows && from.is_relay() && active_->is_relay();
+  if (!is_held && (follows || is_other_socket(from, *active_))) {
     activate(now, from);
   } else if (current->challenged_at + kProbeElsewhere <= now) {
     // The peer has left our path, or tries another one. What it sends there does not show that ours

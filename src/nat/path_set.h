@@ -25,10 +25,11 @@ namespace ipop::nat {
 /// A packet from a new address only makes it a candidate (PROTOCOL 18): data moves there after
 /// PATH_CHALLENGE / PATH_RESPONSE. Of proven paths a direct one carries data before a relayed one,
 /// and that before a routed one: a better kind takes over as soon as it is proven, a worse one when
-/// the better is lost. While nothing better than a relay is there, the direct addresses that are
-/// known, and relays that are not proven, are challenged again and again, from every second on to
-/// every half minute, or every ten seconds while it is in use. No I/O, no clock; drain
-/// poll_output() after each handle_*().
+/// the better is lost. Of two sockets of ours that reach one address, the peer chooses: data goes
+/// from the one that the peer is heard on. While nothing better than a relay is there, the direct
+/// addresses that are known, and relays that are not proven, are challenged again and again, from
+/// every second on to every half minute, or every ten seconds while it is in use. No I/O, no clock;
+/// drain poll_output() after each handle_*().
 class PathSet {
  public:
   using Token = std::array<std::byte, 8>;

@@ -74,6 +74,32 @@ void run_answering(Bench& b, Duration time, const std::function<bool(const Way&)
   }
 }
 
+// To the peer they are two addresses of ours, and it may have settled on either.
+TEST(PathSet, OfTwoSocketsDataGoesFromTheOneThatThePeerIsHeardOn) {
+  Bench b;
+  const Way here(endpoint(1).endpoint(), SocketId{1});
+  const Way there(endpoint(1).endpoint(), SocketId{2});
+  b.paths.handle_proven(b.now, here);
+  b.paths.handle_proven(b.now, there);
+  b.drain();
+  ASSERT_EQ(b.paths.active(), here);
+  b.paths.handle_received(b.now, there);
+  EXPECT_EQ(b.paths.active(), there);
+  b.paths.handle_received(b.now, there);
+  EXPECT_EQ(b.paths.active(), there);
+  b.paths.handle_received(b.now, here);
+  EXPECT_EQ(b.paths.active(), here);
+
+  b.paths.handle_received(b.now, Way(endpoint(1).endpoint(), SocketId{3}));
+  EXPECT_EQ(b.paths.active(), here) << "which is not proven";
+  b.paths.handle_proven(b.now, endpoint(2));
+  b.paths.handle_received(b.now, endpoint(2));
+  EXPECT_EQ(b.paths.active(), here) << "another address of the peer's is no choice of ours";
+  b.paths.hold(b.now + 1s);
+  b.paths.handle_received(b.now, there);
+  EXPECT_EQ(b.paths.active(), here) << "a trial says nothing of what the peer chose";
+}
+
 TEST(PathSet, DataMovesOnlyAfterAChallengeIsAnswered) {
   Bench b;
   b.paths.handle_proven(b.now, endpoint(1));

@@ -32,7 +32,8 @@ std::vector<std::uint16_t> by_steps(const PortHint& hint) {
 /// what was seen of it.
 std::vector<std::uint16_t> by_span(const PortHint& hint, Rng& rng) {
   const int width = int{hint.span.highest} - int{hint.span.lowest} + 1;
-  if (width < 1 || width > PortSearch::kSpanMax) return {};
+  const bool is_wide = width > PortSearch::kSpanMax;
+  if (width < 1 || (is_wide && hint.sockets < PortSearch::kSocketsMin)) return {};
   const auto shuffled = [&](int low, int high) {
     std::vector<std::uint16_t> ports;
     for (int port = std::max(low, kPortMin); port <= std::min(high, kPortMax); ++port) {
@@ -42,6 +43,7 @@ std::vector<std::uint16_t> by_span(const PortHint& hint, Rng& rng) {
     return ports;
   };
   auto out = shuffled(hint.span.lowest, hint.span.highest);
+  if (is_wide) return out;  // more than any budget
   // Of four ports drawn from a block the span is 3/5 of it on average, and often less than half.
   const int reach = std::max(width, kBlock);
   auto around = shuffled(hint.span.lowest - reach, hint.span.lowest - 1);
@@ -56,9 +58,9 @@ std::vector<std::uint16_t> by_span(const PortHint& hint, Rng& rng) {
 
 bool PortSearch::start(Instant now, const PortHint& hint) {
   stop();
-  if (!wire::is_candidate(hint.newest) || budget(now) == 0) return false;
+  if (!wire::is_candidate(hint.newest) || !may_start(now)) return false;
   auto ports = hint.step != 0 ? by_steps(hint) : by_span(hint, *rng_);
-  if (ports.size() > budget(now)) ports.resize(budget(now));
+  ports.resize(std::min(ports.size(), budget_.left(now)));
   if (ports.empty()) return false;
   std::ranges::reverse(ports);
   address_ = hint.newest.address;
@@ -93,19 +95,9 @@ void PortSearch::send_burst(Instant now) {
   for (std::size_t i = 0; i < kBurst && !ports_.empty(); ++i) {
     outputs_.push_back({{address_, ports_.back()}});
     ports_.pop_back();
-    ++spent_;
+    budget_.spend(1);
   }
   next_ = ports_.empty() ? Instant::max() : now + kInterval;
-}
-
-/// What may still be sent now.
-std::size_t PortSearch::budget(Instant now) {
-  if (budget_since_ == Instant::min() || budget_since_ + budget_time_ <= now) {
-    if (spent_ == kProbesMax) budget_time_ = std::min(2 * budget_time_, kBudgetTimeMax);
-    budget_since_ = now;
-    spent_ = 0;
-  }
-  return kProbesMax - spent_;
 }
 
 }  // namespace ipop::nat

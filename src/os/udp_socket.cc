@@ -137,14 +137,15 @@ struct UdpSocket::Batch {
 
 UdpSocket::UdpSocket(UniqueFd socket, std::uint16_t port, bool ipv4_only,
                      const UdpSettings& settings)
-    : socket_(std::move(socket)),
-      port_(port),
-      ipv4_only_(ipv4_only),
-      settings_(settings),
-      batch_(std::make_unique<Batch>()) {}
+    : socket_(std::move(socket)), port_(port), ipv4_only_(ipv4_only), settings_(settings) {}
 UdpSocket::UdpSocket(UdpSocket&&) noexcept = default;
 UdpSocket& UdpSocket::operator=(UdpSocket&&) noexcept = default;
 UdpSocket::~UdpSocket() = default;
+
+UdpSocket::Batch& UdpSocket::scratch() {
+  if (!batch_) batch_ = std::make_unique<Batch>();
+  return *batch_;
+}
 
 Result<UdpSocket> UdpSocket::open(std::uint16_t port, const UdpSettings& settings) {
   return open_any_family(port, false, settings);
@@ -176,6 +177,28 @@ Result<std::vector<UdpSocket>> UdpSocket::open_group(std::uint16_t port,
     if (!alone) return std::unexpected(alone.error());
   }
   group.push_back(std::move(*alone));
+  return group;
+}
+
+Result<std::vector<UdpSocket>> UdpSocket::make_group(UdpSocket first, std::size_t count,
+                                                     const LaneSteering& steering) {
+  // Linux lets a bound socket share its port from now on, and makes the group with the second.
+  if (auto r = set_option(first.fd(), SOL_SOCKET, SO_REUSEPORT, 1, "SO_REUSEPORT"); !r) {
+    return std::unexpected(r.error());
+  }
+  const UdpSettings settings = first.settings();
+  const std::uint16_t port = first.port();
+  const bool ipv4_only = first.ipv4_only();
+  std::vector<UdpSocket> group;
+  group.push_back(std::move(first));
+  while (group.size() < count) {
+    auto next = open_family(port, ipv4_only, true, settings);
+    if (!next) return std::unexpected(next.error());
+    group.push_back(std::move(*next));
+  }
+  if (count > 1) {
+    if (auto r = group.front().steer(count, steering); !r) return std::unexpected(r.error());
+  }
   return group;
 }
 
@@ -251,30 +274,31 @@ Result<UdpSocket> UdpSocket::open_family(std::uint16_t port, bool ipv4_only, boo
 std::size_t UdpSocket::receive(std::span<Packet> packets, std::span<ReceivedMeta> meta) {
   const std::size_t room = std::min({packets.size(), meta.size(), kBatchMax});
   if (room == 0) return 0;
+  Batch& b = scratch();
   for (std::size_t i = 0; i < room; ++i) {
     const MutableBytes area = packets[i].read_area();
-    batch_->vectors[i] = {area.data(), area.size()};
-    msghdr& header = batch_->headers[i].msg_hdr;
+    b.vectors[i] = {area.data(), area.size()};
+    msghdr& header = b.headers[i].msg_hdr;
     header = {};
-    header.msg_name = &batch_->addresses[i].storage;
+    header.msg_name = &b.addresses[i].storage;
     header.msg_namelen = sizeof(sockaddr_storage);
-    header.msg_iov = &batch_->vectors[i];
+    header.msg_iov = &b.vectors[i];
     header.msg_iovlen = 1;
-    header.msg_control = batch_->controls[i].bytes.data();
-    header.msg_controllen = sizeof batch_->controls[i].bytes;
+    header.msg_control = b.controls[i].bytes.data();
+    header.msg_controllen = sizeof b.controls[i].bytes;
   }
   int n = 0;
   // An error here is one that an earlier datagram left on the socket; taking it clears it.
   for (int attempt = 0; attempt < 4; ++attempt) {
-    n = ::recvmmsg(socket_.fd(), batch_->headers.data(), static_cast<unsigned>(room), 0, nullptr);
+    n = ::recvmmsg(socket_.fd(), b.headers.data(), static_cast<unsigned>(room), 0, nullptr);
     if (n >= 0 || errno == EAGAIN || errno == EWOULDBLOCK) break;
   }
   std::size_t kept = 0;
   for (std::size_t i = 0; i < static_cast<std::size_t>(std::max(n, 0)); ++i) {
-    msghdr& header = batch_->headers[i].msg_hdr;
-    const auto from = to_endpoint(batch_->addresses[i].storage, header.msg_namelen);
+    msghdr& header = b.headers[i].msg_hdr;
+    const auto from = to_endpoint(b.addresses[i].storage, header.msg_namelen);
     if (!from || from->port == 0) continue;
-    const std::size_t size = batch_->headers[i].msg_len;
+    const std::size_t size = b.headers[i].msg_len;
     if (kept != i) {  // after a skipped one, which no ordinary sender causes
       copy_bytes(packets[kept].read_area(), packets[i].data().first(size));
     }
@@ -316,7 +340,7 @@ std::size_t UdpSocket::joinable(std::span<const OutgoingDatagrams> batch) const 
 }
 
 void UdpSocket::prepare(std::span<const OutgoingDatagrams> batch) {
-  Batch& b = *batch_;
+  Batch& b = scratch();
   b.entries = batch.first(std::min(batch.size(), kBatchMax));
   b.messages = 0;
   b.first[0] = 0;

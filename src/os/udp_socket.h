@@ -41,6 +41,11 @@ class UdpSocket {
   static Result<std::vector<UdpSocket>> open_group(std::uint16_t port, const UdpSettings& settings,
                                                    std::size_t count, const LaneSteering& steering);
 
+  /// The same of a socket that is open already, and may have datagrams waiting: it is the first of
+  /// the group. Error where the kernel cannot steer, and then it is closed.
+  static Result<std::vector<UdpSocket>> make_group(UdpSocket first, std::size_t count,
+                                                   const LaneSteering& steering);
+
   UdpSocket(UdpSocket&&) noexcept;
   UdpSocket& operator=(UdpSocket&&) noexcept;
   ~UdpSocket();
@@ -76,6 +81,7 @@ class UdpSocket {
                                        const UdpSettings& settings);
   static Result<UdpSocket> open_any_family(std::uint16_t port, bool shared,
                                            const UdpSettings& settings);
+  Batch& scratch();
   Result<void> steer(std::size_t count, const LaneSteering& steering);
   /// Fills message headers from the front of `batch`.
   void prepare(std::span<const OutgoingDatagrams> batch);
@@ -89,7 +95,7 @@ class UdpSocket {
   std::uint16_t port_ = 0;
   bool ipv4_only_ = false;
   UdpSettings settings_;
-  std::unique_ptr<Batch> batch_;
+  std::unique_ptr<Batch> batch_;  ///< made when it is needed: many spare sockets only wait
   std::optional<Endpoint> too_big_;
   std::uint64_t send_failures_ = 0;
 };

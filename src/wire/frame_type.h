@@ -35,6 +35,8 @@ enum class FrameType : std::uint8_t {
   MtuResponse = 0x1E,
   Ports = 0x1F,
   Streams = 0x22,
+  Spread = 0x23,
+  Spreading = 0x24,
 };
 
 }  // namespace ipop::wire

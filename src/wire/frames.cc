@@ -172,6 +172,22 @@ Result<Frame> parse_streams(Reader& reader) {
   return out;
 }
 
+Result<Frame> parse_spread(Reader& reader) {
+  const auto to = parse_candidate(reader);
+  if (!to) return std::unexpected(to.error());
+  const Spread out{.to = *to, .sockets = reader.le<std::uint16_t>()};
+  if (!reader.done()) return malformed(reader, "spread frame");
+  if (out.sockets == 0 || out.sockets > kSpreadMax) return fail(Errc::BadValue, "spread sockets");
+  return out;
+}
+
+Result<Frame> parse_spreading(Reader& reader) {
+  const Spreading out{.sockets = reader.le<std::uint16_t>()};
+  if (!reader.done()) return malformed(reader, "spreading frame");
+  if (out.sockets > kSpreadMax) return fail(Errc::BadValue, "spreading sockets");
+  return out;
+}
+
 Result<PeerHint> parse_peer_hint(Reader& reader) {
   PeerHint out;
   out.node = reader.fixed<NodeId>();
@@ -363,6 +379,17 @@ class BodyWriter {
     writer_.le(static_cast<std::uint8_t>(f.endpoints.size()));
     for (const Endpoint& endpoint : f.endpoints) write_candidate(endpoint, writer_);
   }
+  void operator()(const Spread& f) {
+    check(f.sockets != 0 && f.sockets <= kSpreadMax);
+    type(FrameType::Spread);
+    write_candidate(f.to, writer_);
+    writer_.le(f.sockets);
+  }
+  void operator()(const Spreading& f) {
+    check(f.sockets <= kSpreadMax);
+    type(FrameType::Spreading);
+    writer_.le(f.sockets);
+  }
   void operator()(const Peers& f) {
     check(f.peers.size() <= kPeersMax);
     type(FrameType::Peers);
@@ -444,6 +471,10 @@ Result<Frame> parse_frame(Bytes plaintext) {
       return parse_ports(reader);
     case FrameType::Streams:
       return parse_streams(reader);
+    case FrameType::Spread:
+      return parse_spread(reader);
+    case FrameType::Spreading:
+      return parse_spreading(reader);
     case FrameType::Bye:
       return parse_bye(reader);
     case FrameType::PathChallenge:

@@ -33,6 +33,7 @@ inline constexpr std::size_t kMtuProbeSizeMax = 2048;
 inline constexpr std::size_t kPeersMax = 8;
 inline constexpr std::size_t kPeerCandidatesMax = 6;
 inline constexpr std::size_t kStreamsMax = 4;
+inline constexpr std::uint16_t kSpreadMax = 256;
 /// More than fit a message: the smallest statement (a CONFIG without a blob) has 108 bytes.
 inline constexpr std::size_t kProofStatementsMax = 190;
 
@@ -107,6 +108,17 @@ struct Ports {
   std::uint16_t lowest = 1;  // 1 .. highest
   std::uint16_t highest = 1;
 };
+/// u8 type | candidate | u16 sockets: "call me there from so many further sockets, as your NAT
+/// draws each flow's port at random; then I look for one of these." The answer to a PORTS.
+struct Spread {
+  Endpoint to;
+  std::uint16_t sockets = 1;  // 1 .. kSpreadMax
+};
+/// u8 type | u16 sockets: "so many have called you where you said; 0: none will." The answer to a
+/// SPREAD.
+struct Spreading {
+  std::uint16_t sockets = 0;  // <= kSpreadMax
+};
 /// u8 type | u8 n | n x (16 node id | u32 age in seconds | u8 m | m x candidate): hints only.
 struct PeerHint {
   NodeId node;
@@ -166,11 +178,12 @@ struct MtuResponse {
   std::array<std::byte, 8> token{};
 };
 
-using Frame = std::variant<Ping, Pong, Proof, SecretFrame, StatementFrame, Recon, ReconRanges,
-                           Observed, Peers, Bye, PathChallenge, PathResponse, Part, Neighbours,
-                           LinkRequest, LinkAnswer, Unlink, Forward, ForwardAck, ForwardReply, Gone,
-                           ProbeRequest, ProbeResult, Merge, Ports, Streams, RelayOpen, RelayOk,
-                           RelayNo, RelayClose, MtuProbe, MtuResponse, Diagnose, Diagnosis>;
+using Frame =
+    std::variant<Ping, Pong, Proof, SecretFrame, StatementFrame, Recon, ReconRanges, Observed,
+                 Peers, Bye, PathChallenge, PathResponse, Part, Neighbours, LinkRequest, LinkAnswer,
+                 Unlink, Forward, ForwardAck, ForwardReply, Gone, ProbeRequest, ProbeResult, Merge,
+                 Ports, Streams, RelayOpen, RelayOk, RelayNo, RelayClose, MtuProbe, MtuResponse,
+                 Diagnose, Diagnosis, Spread, Spreading>;
 
 /// Views in the frame borrow from `plaintext`. Errors: Truncated, BadValue.
 Result<Frame> parse_frame(Bytes plaintext);

@@ -97,7 +97,7 @@ INSTANTIATE_TEST_SUITE_P(
                     Bad{"close long", "1c0500000000", Errc::BadValue},
                     Bad{"close label", "1c00000000", Errc::BadValue},
                     Bad{"a relayed datagram is no frame", "1001000000c4", Errc::BadValue},
-                    Bad{"type 0x22", "2205000000", Errc::BadValue}));
+                    Bad{"type 0x24", "2405000000", Errc::BadValue}));
 
 }  // namespace
 }  // namespace ipop::wire

@@ -3,9 +3,9 @@
 DIRECT, RELAY = "direct", "relay"
 EITHER = "either"
 PREDICTION = DIRECT  # the next port of a NAT that counts
+SEARCH = DIRECT  # among all ports of a NAT, from many sockets (the birthday paradox)
 # Not yet: what each of these waits for is the day that it becomes DIRECT.
 FEW_PORTS = EITHER  # all ports of a small block are tried, once; why one search failed is not known
-SEARCH = RELAY    # among all ports of a NAT, from many sockets (the birthday paradox)
 LOW_TTL = EITHER  # first packets that die before the other side's router; else who was first counts
 LUCK = EITHER     # a search that covers some of the ports
 
