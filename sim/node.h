@@ -76,6 +76,10 @@ class Node {
   /// Puts it behind a NAT with a private address of its own.
   void move_behind(NatKind kind, Duration mapping_lifetime);
   const NatBox* nat() const { return nat_.get(); }
+  /// The folders of networks on the disk.
+  std::vector<std::string> folders() const;
+  /// As a user's copy of one beside it. Requires: off.
+  void copy_folder(const std::string& from, const std::string& to) { disk_[to] = disk_[from]; }
   /// A file of a network as it is on the disk; empty: there is none.
   Bytes file(const std::string& network, engine::FileKind kind) const;
   /// Puts another one in its place while the node is off.

@@ -1,6 +1,7 @@
 // What others may see of a network: the status for people, the snapshot for workers.
 
 #include "engine/network.h"
+#include "engine/text.h"
 
 namespace ipop::engine {
 
@@ -12,6 +13,7 @@ NetworkStatus Network::status(const Now& now) const {
   out.up = up_;
   out.joining = state_ == State::Joining;
   out.interface = interface_;
+  out.interface_problem = interface_problem_;
   out.pool = pool();
   out.prefix6 = member::ipv6_prefix_of(set_->network());
   out.mtu = kInterfaceMtu;
@@ -71,7 +73,10 @@ NetworkStatus Network::status(const Now& now) const {
                           "make room on the disk, or look at the folder's permissions; saving is "
                           "tried again every 10 seconds"});
   }
-  if (!interface_problem_.empty()) {
+  if (!interface_problem_.empty() && interface_.empty()) {
+    out.health.push_back({"interface_error", name_ + " has no interface: " + interface_problem_,
+                          interface_advice(name_)});
+  } else if (!interface_problem_.empty()) {
     out.health.push_back({"interface", name_ + ": " + interface_problem_, ""});
   }
   if (me != nullptr && !has_committed_secret()) {
