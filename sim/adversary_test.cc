@@ -145,8 +145,8 @@ TEST(Adversary, AnothersRedemptionIsNotAdmitted) {
     begin_join(*joiner, text, "dave");
     joiner->crash();
   }
-  const std::string folder = "joining-" + alice.status().id.substr(0, 8);
-  const engine::StoredIdentity theirs = identity_of(dave, folder);
+  const engine::StoredIdentity theirs = identity_of(dave, dave.folders().at(0));
+  const std::string folder = mallory.folders().at(0);
   engine::StoredIdentity edited = identity_of(mallory, folder);
   edited.grant = theirs.grant;
   edited.joining->redemption = theirs.joining->redemption;

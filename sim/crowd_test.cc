@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <set>
+
 #include "sim/scenario.h"
 
 namespace ipop::sim {
@@ -65,6 +67,47 @@ TEST(Crowd, AnEventCostsByWhomItConcerns) {
   ASSERT_EQ(network_of(alice).evaluations(), evaluations) << "that looks at everybody";
   ASSERT_GE(alice.events() - events, 60U) << "calls, keepalives";
   EXPECT_LE(network_of(alice).peer_looks() - looks, 5 * (alice.events() - events));
+}
+
+/// Peers that a node has a session with.
+std::size_t peers_of(const Node& node) {
+  std::set<PeerHandle> out;
+  for (const auto& [index, session] : node.snapshot().sessions) out.insert(session.peer);
+  return out.size();
+}
+
+// PROTOCOL 10. They hold an invite, or they would hear nothing, and nobody can be admitted.
+TEST(Crowd, OfStrangersNoMoreThan256AreKept) {
+  constexpr std::size_t kStrangers = 400;
+  World world(2);
+  make_pair(world);
+  Node& alice = world.node(0);
+  Node& bob = world.node(1);
+  const std::string text = invite(alice, 1000);
+  alice.disk_full = true;
+  std::vector<Node*> strangers;
+  for (std::size_t n = 0; n < kStrangers; ++n) {
+    strangers.push_back(&world.add_node());
+    world.set_path(*strangers.back(), bob, {.blocked = true});  // who could admit them
+    begin_join(*strangers.back(), text, "stranger");
+  }
+  std::size_t most = 0;
+  const bool more = world.run_until(
+      [&] {
+        most = std::max(most, peers_of(alice));
+        return most > engine::Network::kUnprovenMax + 1;
+      },
+      4s);
+  EXPECT_FALSE(more);
+  EXPECT_EQ(most, engine::Network::kUnprovenMax + 1) << "bob besides";
+  EXPECT_EQ(alice.status().members.size(), 1U) << "nobody was admitted";
+
+  // Members are no strangers, and room comes back by itself.
+  bob.crash();
+  bob.start();
+  EXPECT_TRUE(world.run_until([&] { return bob.is_online_with("alice"); }, 20s));
+  for (Node* node : strangers) node->crash();
+  EXPECT_TRUE(world.run_until([&] { return peers_of(alice) <= 2; }, 60s));
 }
 
 }  // namespace

@@ -90,7 +90,7 @@ void Node::start() {
                          {file(engine::FileKind::Identity), file(engine::FileKind::Secrets),
                           file(engine::FileKind::Statements), file(engine::FileKind::Peers),
                           file(engine::FileKind::Clock), file(engine::FileKind::Devices)});
-    check(restored.has_value());
+    if (!restored) engine_->hold(name, restored.error());
     drain();
   }
 }
@@ -261,6 +261,12 @@ void Node::transmit(const Way& to, Bytes datagram) {
   ++datagrams_sent_;
   bytes_sent_ += datagram.size() + kOuterHeaders;
   world_->send(*this, to, datagram);
+}
+
+std::vector<std::string> Node::folders() const {
+  std::vector<std::string> out;
+  for (const auto& [name, files] : disk_) out.push_back(name);
+  return out;
 }
 
 Bytes Node::file(const std::string& network, engine::FileKind kind) const {

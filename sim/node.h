@@ -86,6 +86,10 @@ class Node {
   /// Those besides the main one that are open now, and the most there were at a time.
   std::size_t spares() const { return spares_.size(); }
   std::size_t spares_max() const { return spares_max_; }
+  /// The folders of networks on the disk.
+  std::vector<std::string> folders() const;
+  /// As a user's copy of one beside it. Requires: off.
+  void copy_folder(const std::string& from, const std::string& to) { disk_[to] = disk_[from]; }
   /// A file of a network as it is on the disk; empty: there is none.
   Bytes file(const std::string& network, engine::FileKind kind) const;
   /// Puts another one in its place while the node is off.

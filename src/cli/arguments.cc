@@ -32,7 +32,7 @@ struct Raw {
   std::string endpoint;
   bool no_psk = false;
   std::string expires = "24h";
-  std::uint16_t uses = 1;
+  std::int64_t uses = 1;
   std::uint32_t count = 4;
   double interval_seconds = 1.0;
 };
@@ -185,9 +185,9 @@ std::expected<control::Request, std::string> create_request(const Raw& raw) {
 }
 
 std::expected<control::Request, std::string> invite_request(const Raw& raw) {
-  control::InviteRequest request{
-      .network = present(raw.network), .uses = raw.uses, .name = present(raw.name)};
-  if (raw.uses == 0) return Mistake("--uses: must be at least 1");
+  control::InviteRequest request{.network = present(raw.network), .name = present(raw.name)};
+  if (raw.uses < 1 || raw.uses > UINT16_MAX) return Mistake("--uses: between 1 and 65535");
+  request.uses = static_cast<std::uint16_t>(raw.uses);
   const auto expires = parse_duration(raw.expires);
   if (!expires) {
     return Mistake("--expires: " + raw.expires + " is no time; write it like 90s, 30m, 24h or 7d");

@@ -163,10 +163,11 @@ std::string text_of(const JoinReply& reply) {
 
 std::string text_of(const LeaveReply& reply) {
   std::string out = fmt::format("You have left {}.\n", reply.network);
+  if (reply.moved_to) return out + fmt::format("What its folder held is in {}\n", *reply.moved_to);
   out += reply.told == 0
              ? "No other member could be told now: they will see this computer as offline.\n"
-             : fmt::format("{} already; they tell the others.\n",
-                           count_text(reply.told, "member knows", "members know"));
+             : fmt::format("{}; they tell the others.\n",
+                           count_text(reply.told, "member was told", "members were told"));
   return out + "To come back you need a new invite.\n";
 }
 
@@ -181,7 +182,9 @@ std::string text_of(const DownReply& reply) {
 }
 
 std::string text_of(const NetworksReply& reply) {
-  if (reply.networks.empty()) return text_of(StatusReply{}, UnixTime{});
+  if (reply.networks.empty()) {
+    return text_of(StatusReply{.networks = {}, .drops = {}, .health = reply.health}, UnixTime{});
+  }
   Table table({"NETWORK", "STATE", "INTERFACE", "SUBNET", "YOU", "ADDRESS", "ONLINE"});
   for (const NetworkSummary& one : reply.networks) {
     const NetworkInfo& network = one.network;
@@ -189,12 +192,13 @@ std::string text_of(const NetworksReply& reply) {
                network.subnet4.to_string(), name_text(network.self.name),
                address_text(network.self.ipv4), fmt::format("{} of {}", one.online, one.members)});
   }
-  return table.text(0);
+  return table.text(0) + text_of(reply.health);
 }
 
 std::string text_of(const StatusReply& reply, UnixTime now) {
   std::string out;
-  if (reply.networks.empty()) {
+  const auto is_off = [](const Health& health) { return health.code == "state_damaged"; };
+  if (reply.networks.empty() && std::ranges::none_of(reply.health, is_off)) {
     out =
         "This computer is in no network yet.\n"
         "  found one:  ipop create NETWORK\n"

@@ -116,12 +116,14 @@ TEST(Text, TheLargestDeviceFitsATerminal) {
 
 TEST(Text, SmallOnes) {
   EXPECT_EQ(text_of(LeaveReply{.network = "family", .told = 1}),
-            "You have left family.\n1 member knows already; they tell the others.\n"
+            "You have left family.\n1 member was told; they tell the others.\n"
             "To come back you need a new invite.\n");
   EXPECT_EQ(text_of(LeaveReply{.network = "family"}),
             "You have left family.\n"
             "No other member could be told now: they will see this computer as offline.\n"
             "To come back you need a new invite.\n");
+  EXPECT_EQ(text_of(LeaveReply{.network = "family", .moved_to = "/var/lib/ipop/left/family"}),
+            "You have left family.\nWhat its folder held is in /var/lib/ipop/left/family\n");
   EXPECT_EQ(text_of(UpReply{.network = "family", .interface = "ipop0", .changed = true}),
             "family is up on ipop0\n");
   EXPECT_EQ(text_of(UpReply{.network = "family", .interface = "ipop0"}),
@@ -190,6 +192,18 @@ TEST(Text, Networks) {
             "NETWORK  STATE  INTERFACE  SUBNET        YOU    ADDRESS    ONLINE\n"
             "family   up     ipop0      10.83.0.0/16  alice  10.83.0.1  2 of 3\n");
   EXPECT_NE(text_of(NetworksReply{}).find("ipop create"), std::string::npos);
+  // Bug: who had a network with damaged files was advised to found it again.
+  const std::vector<Health> damaged{{"state_damaged", "network family is off", "put it back"}};
+  for (const std::string& text : {text_of(NetworksReply{.networks = {}, .health = damaged}),
+                                  text_of(StatusReply{.networks = {}, .health = damaged}, kNow)}) {
+    EXPECT_EQ(text.find("ipop create"), std::string::npos) << text;
+    EXPECT_NE(text.find("network family is off"), std::string::npos) << text;
+    EXPECT_NE(text.find("put it back"), std::string::npos) << text;
+  }
+  EXPECT_NE(text_of(NetworksReply{.networks = {{.network = family(), .members = 3, .online = 2}},
+                                  .health = damaged})
+                .find("network family is off"),
+            std::string::npos);
 }
 
 TEST(Text, Status) {

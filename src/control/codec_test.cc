@@ -159,6 +159,8 @@ std::vector<Reply> sample_replies() {
       InviteReply{},
       JoinReply{.network = sample_network(), .admitted_by = "alice", .path = path},
       LeaveReply{.network = "family", .told = 3},
+      LeaveReply{.network = "family", .moved_to = "/var/lib/ipop/left/family"},
+      NetworksReply{.networks = {}, .health = {{"state_damaged", "off", "put it back"}}},
       UpReply{.network = "family", .interface = "ipop0", .changed = true},
       DownReply{.network = "family", .changed = true},
       NetworksReply{},

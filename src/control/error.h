@@ -35,6 +35,7 @@ enum class ErrorCode : std::uint8_t {
   AddressTaken,  ///< another member has it
   PoolFull,      ///< no free address
   SubnetClash,   ///< a local network uses addresses of the network's subnet
+  BadSubnet,     ///< too small, too large, or of addresses that no computer can have
   NetworkExists,
   // What the request names.
   UnknownMember,
@@ -43,6 +44,8 @@ enum class ErrorCode : std::uint8_t {
   AmbiguousNetwork,  ///< more than one network, and the request names none
   NetworkDown,       ///< the network is switched off here
   NotAllowed,        ///< this member has not the right
+  AlreadyAdmin,      ///< `admin add` of one
+  NotAdmin,          ///< `admin remove` of none
   // The daemon's own trouble.
   StateError,      ///< state could not be read or written
   InterfaceError,  ///< the virtual interface could not be made or set up

@@ -212,6 +212,7 @@ template <class V>
 void fields(V& v, Ref<V, LeaveReply> r) {
   v.required("network", r.network);
   v.defaulted("told", r.told);
+  v.defaulted("moved_to", r.moved_to);
 }
 template <class V>
 void fields(V& v, Ref<V, UpReply> r) {
@@ -227,6 +228,7 @@ void fields(V& v, Ref<V, DownReply> r) {
 template <class V>
 void fields(V& v, Ref<V, NetworksReply> r) {
   v.required("networks", r.networks);
+  v.defaulted("health", r.health);
 }
 template <class V>
 void fields(V& v, Ref<V, StatusReply> r) {

@@ -240,7 +240,9 @@ struct JoinReply {
 };
 struct LeaveReply {
   std::string network;
-  std::uint32_t told = 0;  ///< members that know already
+  std::uint32_t told = 0;  ///< members that were online to hear it
+  /// Where the folder of a network is now that could not be restored; it was not deleted.
+  std::optional<std::string> moved_to;
   friend bool operator==(const LeaveReply&, const LeaveReply&) = default;
 };
 struct UpReply {
@@ -256,6 +258,7 @@ struct DownReply {
 };
 struct NetworksReply {
   std::vector<NetworkSummary> networks;
+  std::vector<Health> health;  ///< of files that networks are kept in, and unfinished joins
   friend bool operator==(const NetworksReply&, const NetworksReply&) = default;
 };
 struct StatusReply {

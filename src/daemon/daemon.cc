@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <system_error>
 #include <thread>
+#include <utility>
 
 #include "daemon/replies.h"
 #include "engine/overload.h"
@@ -144,6 +145,8 @@ std::expected<std::unique_ptr<Daemon>, std::string> Daemon::start(const DaemonCo
   auto dir = os::StateDir::open(config.state);
   if (!dir) return failed(dir.error());
   StateStore store(std::move(*dir));
+  auto networks = store.load_networks();
+  if (!networks) return std::unexpected(networks.error());
   auto listener = os::UnixListener::open(config.socket);
   if (!listener) return failed(listener.error());
   auto control = ControlServer::create(std::move(*listener));
@@ -176,9 +179,9 @@ std::expected<std::unique_ptr<Daemon>, std::string> Daemon::start(const DaemonCo
   return std::make_unique<Daemon>(
       config, log,
       Parts{std::move(*signals), std::move(*poller), std::move(*watch), std::move(*netlink),
-            std::move(store), std::move(*control), std::move(*dns), std::move(*wg),
-            std::move(*packets), std::move(*spares), std::move(igd), std::move(*streams),
-            choose_backends(config.crypto, log)});
+            std::move(store), std::move(*networks), std::move(*control), std::move(*dns),
+            std::move(*wg), std::move(*packets), std::move(*spares), std::move(igd),
+            std::move(*streams), choose_backends(config.crypto, log)});
 }
 
 Daemon::Daemon(const DaemonConfig& config, os::StderrLogger& log, Parts parts)
@@ -214,7 +217,8 @@ Daemon::Daemon(const DaemonConfig& config, os::StderrLogger& log, Parts parts)
                        .igd = config.nat.upnp,
                        .search = config.nat.search,
                        .mapping_key = store_.mapping_key(rng_)},
-               .streams = {.port = parts.streams.port, .dial = config.tls.dial}}) {
+               .streams = {.port = parts.streams.port, .dial = config.tls.dial}}),
+      loaded_(std::move(parts.networks)) {
   static_cast<void>(poller_.add(signals_.fd(), Token::Signals, os::Interest::Read));
   static_cast<void>(poller_.add(watch_.fd(), Token::Watch, os::Interest::Read));
   static_cast<void>(poller_.add(control_.fd(), Token::Control, os::Interest::Read));
@@ -255,7 +259,7 @@ int Daemon::run() {
 }
 
 void Daemon::restore() {
-  for (LoadedNetwork& network : store_.load_networks()) {
+  for (const LoadedNetwork& network : std::exchange(loaded_, {})) {
     for (const std::string& warning : network.warnings) {
       log_->write(LogLevel::Warning, "state", warning);
       start_health_.push_back({"state_repaired", warning, ""});
@@ -263,14 +267,18 @@ void Daemon::restore() {
     std::string problem = network.problem;
     if (problem.empty()) {
       const auto restored = engine_.restore(os::now(), network.name, network.files);
-      if (!restored) problem = network.name + "/" + restored.error();
+      if (!restored) problem = (store_.folder(network.name) / restored.error()).string();
       drain();
     }
     if (problem.empty()) continue;
     log_->write(LogLevel::Error, "state", "network " + network.name + " is off: " + problem);
-    start_health_.push_back({"state_damaged", "network " + network.name + " is off: " + problem,
-                             "put the file back from a backup and restart ipopd; nothing of it was "
-                             "changed"});
+    if (network.has_identity) {
+      engine_.hold(network.name, problem);
+    } else {
+      start_health_.push_back({"state_damaged", "network " + network.name + " is off: " + problem,
+                               "put the file back from a backup and restart ipopd; nothing of it "
+                               "was changed"});
+    }
   }
 }
 
@@ -401,7 +409,7 @@ Instant Daemon::drain() {
                      if (streams_) streams_->close(o.to);
                    },
                    [&](engine::Store& o) { carry_out(o); },
-                   [&](engine::Forget& o) { store_.forget(o.network); },
+                   [&](engine::Forget& o) { carry_out(o); },
                    [&](engine::Publish& o) {
                      packets_->publish(std::move(o.snapshot), std::move(o.garbage));
                      garbage_waits_ = true;
@@ -430,6 +438,13 @@ void Daemon::carry_out(engine::Store& output) {
     log_->write(LogLevel::Error, "state", saved.error());
   }
   engine_.handle_stored(os::now(), output.ticket, saved.has_value(), saved ? "" : saved.error());
+}
+
+void Daemon::carry_out(engine::Forget& output) {
+  const auto forgotten = store_.forget(output.network);
+  if (forgotten) return;
+  store_failure_ = forgotten.error();
+  log_->write(LogLevel::Error, "state", forgotten.error());
 }
 
 void Daemon::carry_out(engine::InterfaceUp& output) {

@@ -42,6 +42,7 @@ class Daemon {
     os::NetlinkWatch watch;
     os::Netlink netlink;
     StateStore store;
+    std::vector<LoadedNetwork> networks;  ///< as they were found
     ControlServer control;
     DnsServer dns;
     WgSockets wg;
@@ -80,7 +81,9 @@ class Daemon {
 
   // carrying out outputs; returns the engine's next deadline
   Instant drain();
+  bool carry_out_saving(ClientId client, const std::string& stands);
   void carry_out(engine::Store& output);
+  void carry_out(engine::Forget& output);
   void carry_out(engine::InterfaceUp& output);
   void carry_out(engine::CommandUpdate& output);
   void query_path_mtu(const Endpoint& to);
@@ -106,11 +109,13 @@ class Daemon {
   void handle(ClientId client, const control::NetcheckRequest& request);
   void handle(ClientId client, const control::DoctorRequest& request);
   void handle(ClientId client, const control::VersionRequest& request);
+  void leave_held(ClientId client, const std::string& network, bool confirmed);
   void finish(ClientId client, const engine::CommandError& error);
   void finish(ClientId client, control::Reply reply);
   void finish_ping(Pending& pending);
   void finish_doctor(Pending& pending, const engine::Diagnosed& found);
   std::vector<control::Health> tls_health() const;
+  std::vector<control::Health> state_health() const;
   std::vector<control::Health> health_of(const engine::NetworkStatus& status) const;
   std::optional<engine::NetworkStatus> network_status(std::string_view network) const;
 
@@ -134,10 +139,12 @@ class Daemon {
   Interfaces interfaces_;
   engine::Engine engine_;
   engine::NameTable names_;
+  std::vector<LoadedNetwork> loaded_;  ///< until they are restored
 
   std::map<engine::CommandId, Pending> pending_;
-  std::vector<control::Health> start_health_;  ///< files that could not be used
-  std::optional<std::string> store_failure_;   ///< of the outputs being carried out
+  std::vector<control::Health>
+      start_health_;  ///< files that had to be repaired, and folders without keys
+  std::optional<std::string> store_failure_;  ///< of the outputs being carried out
   bool names_stale_ = true;
   bool garbage_waits_ = false;
   bool stopping_ = false;

@@ -12,6 +12,8 @@
 #include "daemon/netcheck_reply.h"
 #include "daemon/replies.h"
 #include "engine/overload.h"
+#include "engine/text.h"
+#include "member/subnet.h"
 #include "os/clock.h"
 #include "os/nft_ruleset.h"
 #include "wire/statement.h"
@@ -43,6 +45,24 @@ engine::CommandError bad_name(const std::string& name) {
   return {engine::Failure::BadName, "`" + name + "` is no valid name",
           "names have 1 to 32 letters a-z, digits and hyphens inside, like `alice-laptop`"};
 }
+
+control::ControlError last_admin_leaves(const engine::LeaveImpact& impact) {
+  control::ControlError out{.code = control::ErrorCode::ConfirmationNeeded,
+                            .message = "this computer is the last one in " + impact.network};
+  if (impact.members == 0) {
+    out.message +=
+        ": the network ends, and its open invites and its recovery key open nothing "
+        "any more";
+    out.next = "let somebody join and `ipop admin add MEMBER` first, or leave with --yes";
+  } else {
+    out.message += " that may kick members and make admins; " + std::to_string(impact.members) +
+                   " other member(s) would stay without one";
+    out.next = "`ipop admin add MEMBER` first, or leave all the same with --yes";
+  }
+  return out;
+}
+
+constexpr const char* kMendDisk = "make room on the disk or mend its permissions, then try again";
 
 std::uint32_t online_of(const engine::NetworkStatus& status) {
   return static_cast<std::uint32_t>(
@@ -81,6 +101,9 @@ void Daemon::handle(ClientId client, const control::CreateRequest& request) {
     if (!wire::is_valid_name(name)) return finish(client, bad_name(name));
   }
   if (request.subnet) {
+    if (const auto fit = member::check_subnet(*request.subnet); !fit) {
+      return finish(client, engine::error_of(fit.error()));
+    }
     auto other = interfaces_.clash(*request.subnet);
     for (const Prefix4& pool : engine_.pools()) {  // one that is down has no route
       if (!other && pool.overlaps(*request.subnet)) other = "a network of ours";
@@ -94,12 +117,9 @@ void Daemon::handle(ClientId client, const control::CreateRequest& request) {
   }
   const auto created = engine_.create(os::now(), options);
   if (!created) return finish(client, created.error());
-  drain();
-  if (store_failure_) {
-    const std::string problem = *store_failure_;
+  if (!carry_out_saving(client, "")) {
     static_cast<void>(engine_.leave(os::now(), created->network));
-    return finish(client, {engine::Failure::StateError, problem,
-                           "make room on the disk or mend its permissions, then try again"});
+    return;
   }
   const auto status = network_status(created->network);
   control::CreateReply reply;
@@ -117,11 +137,7 @@ void Daemon::handle(ClientId client, const control::InviteRequest& request) {
   options.address = request.address;
   const auto made = engine_.invite(os::now(), text_of(request.network), options);
   if (!made) return finish(client, made.error());
-  drain();
-  if (store_failure_) {
-    return finish(client, {engine::Failure::StateError, *store_failure_,
-                           "make room on the disk or mend its permissions, then try again"});
-  }
+  if (!carry_out_saving(client, "")) return;
   control::InviteReply reply;
   reply.network = made->network;
   reply.invite = made->text;
@@ -146,27 +162,57 @@ void Daemon::handle(ClientId client, const control::JoinRequest& request) {
 }
 
 void Daemon::handle(ClientId client, const control::LeaveRequest& request) {
-  const auto status = engine_.status_of(os::now(), text_of(request.network));
-  if (!status) return finish(client, status.error());
-  const auto impact = engine_.leave_impact(status->name);
-  if (impact && impact->last_admin && !request.confirmed) {
-    control_.finish(
+  if (request.network && engine_.held().contains(*request.network)) {
+    return leave_held(client, *request.network, request.confirmed);
+  }
+  const auto impact = engine_.leave_impact(text_of(request.network));
+  if (!impact) return finish(client, impact.error());
+  if (impact->last_admin && !request.confirmed) {
+    return control_.finish(client, std::unexpected(last_admin_leaves(*impact)));
+  }
+  const auto left = engine_.leave(os::now(), impact->network);
+  if (!left) return finish(client, left.error());
+  if (!carry_out_saving(client, "this computer has left " + left->network)) return;
+  control::LeaveReply reply;
+  reply.network = left->network;
+  reply.told = static_cast<std::uint32_t>(left->told);
+  finish(client, std::move(reply));
+}
+
+/// Nobody can be told about a network that could not be restored, and what its files hold may still
+/// be mended: they are kept.
+void Daemon::leave_held(ClientId client, const std::string& network, bool confirmed) {
+  if (!confirmed) {
+    return control_.finish(
         client, std::unexpected(control::ControlError{
                     control::ErrorCode::ConfirmationNeeded,
-                    "this computer is the last one in " + status->name +
-                        " that may kick members and make "
-                        "admins; " +
-                        std::to_string(impact->members) + " other member(s) would stay without one",
-                    "`ipop admin add MEMBER` first, or leave all the same with --yes"}));
-    return;
+                    "network " + network + " is off: " + engine_.held().at(network) +
+                        "; leaving moves its folder out of the way and tells nobody",
+                    "put the file back from a backup and restart ipopd, or leave with --yes"}));
   }
-  const std::uint32_t told = online_of(*status);
-  const auto left = engine_.leave(os::now(), status->name);
-  if (!left) return finish(client, left.error());
+  const auto moved = store_.set_aside(network);
+  if (!moved) return finish(client, {engine::Failure::StateError, moved.error(), kMendDisk});
+  engine_.release(network);
   control::LeaveReply reply;
-  reply.network = *left;
-  reply.told = told;
+  reply.network = network;
+  reply.moved_to = moved->string();
   finish(client, std::move(reply));
+}
+
+/// Carries out what a verb wanted. False where not all of it could be saved; then the client has
+/// heard so, and what of the verb stands all the same.
+bool Daemon::carry_out_saving(ClientId client, const std::string& stands) {
+  drain();
+  if (!store_failure_) return true;
+  if (stands.empty()) {
+    finish(client, {engine::Failure::StateError, *store_failure_, kMendDisk});
+  } else {
+    finish(client,
+           {engine::Failure::StateError, stands + ", but it could not be saved: " + *store_failure_,
+            "mend the disk soon, or a restart of ipopd may undo it; saving is tried again "
+            "every 10 seconds"});
+  }
+  return false;
 }
 
 void Daemon::handle(ClientId client, const control::UpRequest& request) {
@@ -174,9 +220,14 @@ void Daemon::handle(ClientId client, const control::UpRequest& request) {
   if (!before) return finish(client, before.error());
   const auto up = engine_.set_up(os::now(), before->name, true);
   if (!up) return finish(client, up.error());
-  drain();
+  if (!carry_out_saving(client, *up + " is up")) return;
   const auto after = network_status(*up);
-  finish(client, control::UpReply{*up, after ? after->interface : "", !before->up});
+  if (!after || after->interface.empty()) {
+    return finish(client, {engine::Failure::InterfaceError,
+                           *up + " has no interface: " + (after ? after->interface_problem : ""),
+                           engine::interface_advice(*up)});
+  }
+  finish(client, control::UpReply{*up, after->interface, !before->up});
 }
 
 void Daemon::handle(ClientId client, const control::DownRequest& request) {
@@ -184,6 +235,7 @@ void Daemon::handle(ClientId client, const control::DownRequest& request) {
   if (!before) return finish(client, before.error());
   const auto down = engine_.set_up(os::now(), before->name, false);
   if (!down) return finish(client, down.error());
+  if (!carry_out_saving(client, *down + " is down")) return;
   finish(client, control::DownReply{*down, before->up});
 }
 
@@ -192,13 +244,14 @@ void Daemon::handle(ClientId client, const control::NetworksRequest&) {
   for (const auto& status : engine_.status(os::now())) {
     reply.networks.push_back(summary_of(status));
   }
+  reply.health = state_health();
   finish(client, std::move(reply));
 }
 
 void Daemon::handle(ClientId client, const control::StatusRequest& request) {
   control::StatusReply reply;
   reply.drops = drops_of(packets_->drops());
-  reply.health = start_health_;
+  reply.health = state_health();
   std::ranges::move(tls_health(), std::back_inserter(reply.health));
   std::vector<engine::NetworkStatus> chosen;
   if (request.network) {
@@ -243,13 +296,7 @@ void Daemon::handle(ClientId client, const control::KickRequest& request) {
   if (!before) return finish(client, before.error());
   const auto kicked = engine_.kick(os::now(), before->name, request.member);
   if (!kicked) return finish(client, kicked.error());
-  drain();
-  if (store_failure_) {
-    return finish(client,
-                  {engine::Failure::StateError,
-                   kicked->member + " is kicked, but it could not be saved: " + *store_failure_,
-                   "mend the disk soon; saving is tried again every 10 seconds"});
-  }
+  if (!carry_out_saving(client, kicked->member + " is kicked")) return;
   control::KickReply reply;
   reply.network = before->name;
   reply.member = kicked->member;
@@ -270,6 +317,7 @@ void Daemon::handle(ClientId client, const control::AdminRequest& request) {
   const auto done = add ? engine_.add_admin(os::now(), status->name, request.member)
                         : engine_.remove_admin(os::now(), status->name, request.member);
   if (!done) return finish(client, done.error());
+  if (!carry_out_saving(client, *done + (add ? " is an admin" : " is no admin any more"))) return;
   finish(client, control::AdminReply{status->name, *done, add});
 }
 
@@ -294,11 +342,9 @@ void Daemon::handle(ClientId client, const control::DeviceRequest& request) {
       .name = name, .address = request.address, .endpoint = request.endpoint, .psk = request.psk};
   const auto made = engine_.add_device(os::now(), status->name, wish);
   if (!made) return finish(client, made.error());
-  drain();
-  if (store_failure_) {
+  if (!carry_out_saving(client, "")) {
     static_cast<void>(engine_.kick(os::now(), status->name, name));
-    return finish(client, {engine::Failure::StateError, *store_failure_,
-                           "make room on the disk or mend its permissions, then try again"});
+    return;
   }
   reply.config = wg_quick_file(made->config, &made->private_key);
   reply.has_private_key = true;
@@ -416,6 +462,22 @@ std::vector<control::Health> Daemon::tls_health() const {
   std::vector<control::Health> out;
   if (streams_problem_) out.push_back(*streams_problem_);
   if (proxy_problem_) out.push_back(*proxy_problem_);
+  return out;
+}
+
+/// What is wrong with the files of networks, and joins that wait for their user.
+std::vector<control::Health> Daemon::state_health() const {
+  std::vector<control::Health> out = start_health_;
+  for (const auto& [name, problem] : engine_.held()) {
+    out.push_back(
+        {"state_damaged", "network " + name + " is off: " + problem, engine::held_advice(name)});
+  }
+  for (const auto& [slot, network] : engine_.networks()) {
+    if (!network->is_unfinished_join()) continue;
+    out.push_back({"join_unfinished", "a join was begun and not finished: " + network->name(),
+                   "`ipop join` with the same invite finishes it, `ipop leave " + network->name() +
+                       "` gives it up"});
+  }
   return out;
 }
 

@@ -4,16 +4,13 @@
 #include <tuple>
 
 #include "dataplane/pipeline.h"
+#include "engine/text.h"
 
 namespace ipop::daemon {
 namespace {
 
 constexpr std::uint32_t kQueuePackets = 500;
 constexpr std::uint8_t kPrefix6Length = 48;
-constexpr std::string_view kNoDevice =
-    "see to it that /dev/net/tun is there (modprobe tun) and that ipopd may use it, then `ipop "
-    "down` "
-    "and `ipop up`";
 
 /// A large packet whose sealed segments fill one send, and not a second one a little.
 std::uint32_t gso_size_max(std::uint16_t mtu) {
@@ -40,13 +37,15 @@ engine::InterfaceMade Interfaces::up(const engine::InterfaceUp& wanted) {
     std::string name = wanted.wanted_name;
     if (name.empty() && interfaces_.empty() && options_.first_name) name = *options_.first_name;
     auto queues = os::Tun::open_queues(name, options_.tun);
-    if (!queues) return {"", std::string(queues.error().what), std::string(kNoDevice)};
+    if (!queues)
+      return {"", std::string(queues.error().what), engine::interface_advice(wanted.network)};
     Interface made;
     made.name = queues->front().name();
     made.ifindex = queues->front().ifindex();
     const os::LinkOptions link{wanted.mtu, kQueuePackets, gso_size_max(wanted.mtu)};
     if (const auto up = netlink_.set_link_up(made.ifindex, link); !up) {
-      return {"", made.name + ": " + std::string(up.error().what), std::string(kNoDevice)};
+      return {"", made.name + ": " + std::string(up.error().what),
+              engine::interface_advice(wanted.network)};
     }
     log_->write(LogLevel::Info, "interface", made.name + ": " + describe(*queues));
     packets_->attach(wanted.slot, std::move(*queues));

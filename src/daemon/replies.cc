@@ -34,6 +34,8 @@ control::ErrorCode code_of(engine::Failure failure) {
       return Code::PoolFull;
     case engine::Failure::SubnetClash:
       return Code::SubnetClash;
+    case engine::Failure::BadSubnet:
+      return Code::BadSubnet;
     case engine::Failure::AlreadyMember:
       return Code::AlreadyMember;
     case engine::Failure::RemovedMember:
@@ -48,6 +50,12 @@ control::ErrorCode code_of(engine::Failure failure) {
       return Code::UnknownMember;
     case engine::Failure::NotAllowed:
       return Code::NotAllowed;
+    case engine::Failure::AlreadyAdmin:
+      return Code::AlreadyAdmin;
+    case engine::Failure::NotAdmin:
+      return Code::NotAdmin;
+    case engine::Failure::BadRequest:
+      return Code::Usage;
     case engine::Failure::TooDeep:
       return Code::DepthExhausted;
     case engine::Failure::NoAnswer:
@@ -56,6 +64,8 @@ control::ErrorCode code_of(engine::Failure failure) {
       return Code::Busy;
     case engine::Failure::StateError:
       return Code::StateError;
+    case engine::Failure::InterfaceError:
+      return Code::InterfaceError;
     case engine::Failure::Down:
       return Code::NetworkDown;
     case engine::Failure::NewerVersion:

@@ -90,15 +90,24 @@ nat::PortMapper::Key StateStore::mapping_key(Rng& rng) const {
   return key;
 }
 
-std::vector<LoadedNetwork> StateStore::load_networks() const {
+std::expected<std::vector<LoadedNetwork>, std::string> StateStore::load_networks() const {
   std::vector<std::string> names;
   std::error_code error;
+  const fs::path networks = dir_.path() / "networks";
   // As in StateDir::open(): where a predecessor was killed before it had synced a folder's name.
-  static_cast<void>(os::real_file_system().sync_folder(dir_.path() / "networks"));
-  for (const auto& entry : fs::directory_iterator(dir_.path() / "networks", error)) {
-    const std::string name = entry.path().filename().string();
-    if (entry.is_directory(error) && wire::is_valid_name(name)) names.push_back(name);
+  static_cast<void>(os::real_file_system().sync_folder(networks));
+  const auto failed = [&] { return std::unexpected(networks.string() + ": " + error.message()); };
+  fs::directory_iterator entries(networks, error);
+  if (error == std::errc::no_such_file_or_directory) return {};
+  if (error) return failed();
+  for (; entries != fs::directory_iterator(); entries.increment(error)) {
+    if (error) return failed();
+    const std::string name = entries->path().filename().string();
+    const bool is_folder = entries->is_directory(error);
+    if (error) return failed();
+    if (is_folder && wire::is_valid_name(name)) names.push_back(name);
   }
+  if (error) return failed();
   std::sort(names.begin(), names.end());
   std::vector<LoadedNetwork> out;
   for (const std::string& name : names) {
@@ -116,6 +125,11 @@ std::vector<LoadedNetwork> StateStore::load_networks() const {
 LoadedNetwork StateStore::load_network(const std::string& name) const {
   LoadedNetwork out;
   out.name = name;
+  for (const char* file : {"identity", "identity.old"}) {
+    std::error_code error;
+    const bool exists = fs::exists(folder(name) / file, error);
+    out.has_identity |= exists || error;
+  }
   for (const FileRule& rule : kFiles) {
     const fs::path path = folder(name) / rule.name;
     auto file = os::read_state_file(path, rule.os_kind);
@@ -130,9 +144,7 @@ LoadedNetwork StateStore::load_network(const std::string& name) const {
     }
   }
   const auto missing = [&](const char* file) {
-    out.problem = (folder(name) / file).string() +
-                  " is missing: restore it from a backup, or `ipop "
-                  "leave` and join with a new invite";
+    out.problem = (folder(name) / file).string() + " is missing";
   };
   // The identity is written last when a network is founded or joined: without it there is none.
   if (!out.files.identity.empty() && out.files.secrets.empty()) missing("secrets");
@@ -158,12 +170,36 @@ std::expected<void, std::string> StateStore::save(const engine::Store& store) co
   return {};
 }
 
-void StateStore::forget(const std::string& network) const {
+std::expected<void, std::string> StateStore::forget(const std::string& network) const {
   const fs::path path = folder(network);
-  // The identity first: a rest without it is no network.
-  for (const FileRule& rule : kFiles) static_cast<void>(os::remove_state_file(path / rule.name));
   std::error_code error;
-  fs::remove(path, error);
+  if (!fs::exists(path, error) && !error) return {};
+  // The identity first: a rest without it is no network.
+  for (const FileRule& rule : kFiles) {
+    const auto removed = os::remove_state_file(path / rule.name);
+    if (!removed) return std::unexpected(std::string(removed.error().what));
+  }
+  fs::remove(path, error);  // stays where somebody has put other files in it
+  return {};
+}
+
+std::expected<fs::path, std::string> StateStore::set_aside(const std::string& network) const {
+  const fs::path left = dir_.path() / "left";
+  std::error_code error;
+  if (fs::create_directory(left, error)) {
+    fs::permissions(left, fs::perms::owner_all, fs::perm_options::replace, error);
+  }
+  fs::path to = left / network;
+  for (int n = 2; !error && fs::exists(to, error); ++n) {
+    to = left / (network + "-" + std::to_string(n));
+  }
+  if (!error) fs::rename(folder(network), to, error);
+  if (error) return std::unexpected(folder(network).string() + ": " + error.message());
+  for (const fs::path& p : {left, dir_.path() / "networks", dir_.path()}) {
+    const auto synced = os::real_file_system().sync_folder(p);
+    if (!synced) return std::unexpected(std::string(synced.error().what));
+  }
+  return to;
 }
 
 fs::path StateStore::folder(const std::string& network) const {

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <algorithm>
 #include <deque>
 #include <string>
 #include <utility>
@@ -47,19 +46,6 @@ struct Context {
   std::uint32_t next_peer = 1;
   bool snapshot_stale = false;
   dataplane::Garbage garbage;
-
-  /// Local names of all networks; the engine keeps it.
-  std::vector<std::string> network_names;
-
-  /// `wish`, or wish-2, wish-3, … where this machine has a network of that name already.
-  std::string free_network_name(const std::string& wish) const {
-    const auto taken = [&](const std::string& name) {
-      return std::find(network_names.begin(), network_names.end(), name) != network_names.end();
-    };
-    std::string name = wish;
-    for (int n = 2; taken(name); ++n) name = wish + "-" + std::to_string(n);
-    return name;
-  }
 
   Context(Rng& rng_in, Logger& log_in, nat::OuterAddresses::Options options,
           nat::PortMapper::Key key)

@@ -57,8 +57,7 @@ void Engine::handle_event(const Now& now, const dataplane::Event& event) {
           [&](const dataplane::TooBigEvent& e) { ctx_.outputs.emplace_back(QueryPathMtu{e.to}); },
       },
       event);
-  pump_outer(now);
-  drop_finished();
+  settle(now);
 }
 
 void Engine::handle_local_network(const Now& now, LocalNetwork local) {
@@ -67,7 +66,7 @@ void Engine::handle_local_network(const Now& now, LocalNetwork local) {
     ctx_.local_addresses = std::move(local.addresses);
     for (auto& [slot, network] : networks_) network->handle_local_addresses(now);
   }
-  pump_outer(now);
+  settle(now);
 }
 
 void Engine::handle_interface(NetworkSlot slot, InterfaceMade made) {
@@ -82,20 +81,20 @@ void Engine::handle_path_mtu(const Endpoint& to, std::uint16_t mtu) {
 
 void Engine::handle_igd_answer(const Now& now, const nat::IgdAnswer& answer) {
   ctx_.outer.handle_igd_answer(now.at, answer);
-  pump_outer(now);
+  settle(now);
 }
 
 void Engine::handle_stream_up(const Now& now, const Endpoint& to) {
   ctx_.dialer.handle_up(now.at, to);
   if (!ctx_.dialer.is_up(to)) return;  // it is wanted no more
   for (auto& [slot, network] : networks_) network->handle_stream_up(now, to);
-  drop_finished();
+  settle(now);
 }
 
 void Engine::handle_stream_down(const Now& now, const Endpoint& remote) {
   ctx_.dialer.handle_down(now.at, remote);
   for (auto& [slot, network] : networks_) network->handle_stream_down(now, remote);
-  drop_finished();
+  settle(now);
 }
 
 void Engine::handle_unsent(const Endpoint& to, wire::TestOutcome why) {
@@ -104,18 +103,19 @@ void Engine::handle_unsent(const Endpoint& to, wire::TestOutcome why) {
 
 void Engine::handle_stored(const Now& now, Ticket ticket, bool ok, const std::string& problem) {
   for (auto& [slot, network] : networks_) network->handle_stored(now, ticket, ok, problem);
+  settle(now);
 }
 
 void Engine::handle_timeout(const Now& now) {
   ctx_.outer.handle_timeout(now.at);
   ctx_.dialer.handle_timeout(now.at);
   for (auto& [slot, network] : networks_) network->handle_timeout(now);
-  pump_outer(now);
-  drop_finished();
+  settle(now);
 }
 
 void Engine::handle_clock_jump(const Now& now) {
   for (auto& [slot, network] : networks_) network->drop_keys(now);
+  settle(now);
 }
 
 Output Engine::poll_output() {
@@ -135,46 +135,6 @@ Output Engine::poll_output() {
   Instant at = std::min(outer_deadline_, dialer_deadline_);
   for (const auto& [slot, network] : networks_) at = std::min(at, network->deadline());
   return WaitUntil{at};
-}
-
-Outcome<Engine::Created> Engine::create(const Now& now, const CreateOptions& options) {
-  for (const auto& [slot, network] : networks_) {
-    if (network->name() == options.network) {
-      return std::unexpected(CommandError{Failure::NetworkExists,
-                                          "this computer already has a network " + options.network,
-                                          "choose another name, or `ipop leave` that one first"});
-    }
-  }
-  Network& made = add_network();
-  auto recovery = made.found(now, options);
-  if (!recovery) {
-    networks_.erase(made.slot());
-    return std::unexpected(recovery.error());
-  }
-  refresh_names();
-  return Created{options.network, std::move(*recovery)};
-}
-
-Outcome<void> Engine::join(const Now& now, CommandId command, std::string_view invite,
-                           const JoinOptions& options) {
-  Network* target = nullptr;
-  for (auto& [slot, network] : networks_) {
-    if (network->is_joining_with(invite)) target = network.get();
-  }
-  const bool fresh = target == nullptr;
-  if (fresh) target = &add_network();
-  const NetworkSlot slot = target->slot();
-  if (fresh) {
-    if (auto clash = already_member(*target, invite)) {
-      networks_.erase(slot);
-      return std::unexpected(std::move(*clash));
-    }
-  }
-  auto begun = target->begin_join(now, invite, options, command);
-  if (!begun && fresh) networks_.erase(slot);
-  refresh_names();
-  drop_finished();
-  return begun;
 }
 
 Outcome<InviteMade> Engine::invite(const Now& now, std::string_view network,
@@ -224,15 +184,6 @@ Outcome<LeaveImpact> Engine::leave_impact(std::string_view network) const {
   return (*n)->leave_impact();
 }
 
-Outcome<std::string> Engine::leave(const Now& now, std::string_view network) {
-  const auto n = find(network);
-  if (!n) return std::unexpected(n.error());
-  std::string name = (*n)->name();
-  (*n)->leave(now);
-  drop_finished();
-  return name;
-}
-
 Outcome<std::string> Engine::set_up(const Now& now, std::string_view network, bool up) {
   const auto n = find_member(network);
   if (!n) return std::unexpected(n.error());
@@ -256,34 +207,13 @@ Outcome<member::Member> Engine::diagnose(const Now& now, CommandId command,
 
 void Engine::cancel(const Now& now, CommandId command) {
   for (auto& [slot, network] : networks_) network->cancel(now, command);
-  drop_finished();
+  settle(now);
 }
 
 void Engine::shutdown(const Now& now) {
   for (auto& [slot, network] : networks_) network->shutdown(now);
   ctx_.outer.release(now.at);
   pump_outer(now);
-}
-
-std::expected<void, std::string> Engine::restore(const Now& now, const std::string& name,
-                                                 const StoredFiles& files) {
-  Network& network = add_network();
-  auto restored = network.restore(now, name, files);
-  if (!restored) {
-    networks_.erase(network.slot());
-    return restored;
-  }
-  // A join that was finished just when the machine stopped: the member's files stand, the joiner's
-  // go.
-  for (auto& [slot, other] : networks_) {
-    if (slot == network.slot() || !(other->id() == network.id())) continue;
-    Network& half = other->state() == Network::State::Joining ? *other : network;
-    ctx_.outputs.emplace_back(Forget{half.name()});
-    half.discard();
-  }
-  drop_finished();
-  refresh_names();
-  return {};
 }
 
 std::vector<NetworkStatus> Engine::status(const Now& now) const {
@@ -295,7 +225,7 @@ std::vector<NetworkStatus> Engine::status(const Now& now) const {
 }
 
 Outcome<NetworkStatus> Engine::status_of(const Now& now, std::string_view network) const {
-  const auto n = find(network);
+  const auto n = find_settled(network);
   if (!n) return std::unexpected(n.error());
   return (*n)->status(now);
 }
@@ -376,60 +306,11 @@ Network* Engine::owner_of_session(SessionIndex session, PeerHandle& peer) const 
   return owner(peer);
 }
 
-Outcome<Network*> Engine::find(std::string_view name) const {
-  std::vector<Network*> candidates;
-  std::string names;
-  for (const auto& [slot, network] : networks_) {
-    if (network->state() == Network::State::Joining) continue;
-    if (!name.empty() && network->name() == name) return network.get();
-    candidates.push_back(network.get());
-    names += (names.empty() ? "" : ", ") + network->name();
-  }
-  if (!name.empty()) {
-    return std::unexpected(CommandError{
-        Failure::UnknownNetwork, "this computer is in no network called " + std::string(name),
-        names.empty() ? "`ipop create NETWORK` founds one, `ipop join INVITE` joins one"
-                      : "its networks: " + names});
-  }
-  if (candidates.size() == 1) return candidates.front();
-  if (candidates.empty()) {
-    return std::unexpected(
-        CommandError{Failure::NoNetwork, "this computer is in no network yet",
-                     "`ipop create NETWORK` founds one, `ipop join INVITE` joins one"});
-  }
-  return std::unexpected(CommandError{
-      Failure::AmbiguousNetwork, "this computer is in several networks", "name one: " + names});
-}
-
-Outcome<Network*> Engine::find_member(std::string_view name) const {
-  auto found = find(name);
-  if (found && (*found)->state() == Network::State::Out) {
-    return std::unexpected(
-        CommandError{Failure::RemovedMember,
-                     "this computer is not a member of " + (*found)->name() + " any more",
-                     "`ipop leave " + (*found)->name() + "`, then join with a new invite"});
-  }
-  return found;
-}
-
-std::optional<CommandError> Engine::already_member(const Network& except,
-                                                   std::string_view invite) const {
-  const auto id = Network::network_of_invite(invite);
-  if (!id) return std::nullopt;
-  for (const auto& [slot, network] : networks_) {
-    if (network.get() == &except || network->state() != Network::State::Member) continue;
-    if (network->id() == *id) {
-      return CommandError{Failure::AlreadyMember,
-                          "this computer is already a member of " + network->name(),
-                          "`ipop status " + network->name() + "` shows it"};
-    }
-  }
-  return std::nullopt;
-}
-
-Network& Engine::add_network() {
-  const NetworkSlot slot{next_slot_++};
-  return *networks_.emplace(slot, std::make_unique<Network>(ctx_, slot)).first->second;
+/// After whatever happened.
+void Engine::settle(const Now& now) {
+  pump_outer(now);
+  finish_joins(now);
+  drop_finished();
 }
 
 /// Carries out what the view from outside wants.
@@ -461,17 +342,6 @@ void Engine::pump_dialer() {
       return;
     }
   }
-}
-
-void Engine::drop_finished() {
-  const auto gone = std::erase_if(networks_, [](const auto& n) { return n.second->is_finished(); });
-  if (gone != 0) ctx_.snapshot_stale = true;
-  refresh_names();
-}
-
-void Engine::refresh_names() {
-  ctx_.network_names.clear();
-  for (const auto& [slot, network] : networks_) ctx_.network_names.push_back(network->name());
 }
 
 Publish Engine::build_snapshot() {

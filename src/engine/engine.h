@@ -97,7 +97,8 @@ class Engine {
   Outcome<DeviceConfig> device_config(const Now& now, std::string_view network,
                                       std::string_view name) const;
   Outcome<LeaveImpact> leave_impact(std::string_view network) const;
-  Outcome<std::string> leave(const Now& now, std::string_view network);
+  /// Also gives up a join that was not finished, if it is named.
+  Outcome<Left> leave(const Now& now, std::string_view network);
   Outcome<std::string> set_up(const Now& now, std::string_view network, bool up);
   /// Who is pinged; the answers come as CommandUpdates.
   Outcome<member::Member> ping(const Now& now, CommandId command, std::string_view network,
@@ -111,6 +112,12 @@ class Engine {
   /// A network from its files, at start. Error: what is wrong, naming the file.
   std::expected<void, std::string> restore(const Now& now, const std::string& name,
                                            const StoredFiles& files);
+  /// Keeps a network's name from everybody, since its folder holds keys that could not be restored
+  /// for this reason. Verbs that name it hear why.
+  void hold(const std::string& name, const std::string& problem) { held_[name] = problem; }
+  /// Its folder is out of the way.
+  void release(const std::string& name) { held_.erase(name); }
+  const std::map<std::string, std::string, std::less<>>& held() const { return held_; }
 
   // --- views ---
   /// What is known of the NAT in front of us.
@@ -126,18 +133,25 @@ class Engine {
   void handle_datagram(const Now& now, const Way& from, Bytes datagram);
   Network* owner(PeerHandle peer) const;
   Network* owner_of_session(SessionIndex session, PeerHandle& peer) const;
+  /// Joins that are not finished are found by name only.
   Outcome<Network*> find(std::string_view name) const;
+  /// None of these.
+  Outcome<Network*> find_settled(std::string_view name) const;
   Outcome<Network*> find_member(std::string_view name) const;
   std::optional<CommandError> already_member(const Network& except, std::string_view invite) const;
   Network& add_network();
+  void settle(const Now& now);
   void pump_outer(const Now& now);
   void pump_dialer();
+  void finish_joins(const Now& now);
+  void make_way(const Now& now, const Network& joined);
+  std::string free_name(const Network& network) const;
   void drop_finished();
-  void refresh_names();
   Publish build_snapshot();
 
   Context ctx_;
   std::map<NetworkSlot, std::unique_ptr<Network>> networks_;
+  std::map<std::string, std::string, std::less<>> held_;
   std::uint32_t next_slot_ = 0;
   Instant outer_deadline_ = Instant::max();
   Instant dialer_deadline_ = Instant::max();

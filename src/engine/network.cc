@@ -1,6 +1,7 @@
 #include "engine/network.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "crypto/aead.h"
 #include "engine/text.h"
@@ -63,6 +64,13 @@ Outcome<void> Network::begin_join(const Now& now, std::string_view invite_text,
   join.command = command;
   join.has_command = true;
   join.deadline = now.at + kJoinTime;
+  if (join_ && join_->has_command) {  // of another client, which would wait for ever
+    ctx_->outputs.emplace_back(
+        CommandUpdate{join_->command,
+                      CommandError{Failure::TooMany, "another `ipop join` with this invite goes on",
+                                   "wait for that one"},
+                      true});
+  }
   if (!identity_) {  // else: the same invite again, with the keys that were made for it
     identity_ = crypto::SigningKey::random(*ctx_->rng);
     local_.keys = crypto::X25519KeyPair::random(*ctx_->rng);
@@ -89,7 +97,7 @@ Outcome<void> Network::begin_join(const Now& now, std::string_view invite_text,
   set_.emplace(read->invite.network);
   state_ = State::Joining;
   // The network's own name comes with its GENESIS; until then the files need one.
-  if (name_.empty()) name_ = kJoiningPrefix + to_hex(set_->network().view()).substr(0, 8);
+  if (name_.empty()) name_ = kJoiningPrefix + to_hex(grant_.view()).substr(0, 8);
   store_secrets();
   store_identity();
   start(now);
@@ -116,6 +124,11 @@ std::expected<void, std::string> Network::restore(const Now& now, const std::str
                                                   const StoredFiles& files) {
   auto identity = parse_stored_identity(files.identity);
   if (!identity) return std::unexpected("identity: " + std::string(identity.error().what));
+  // A copy of it would be the same member twice, each knocking out the other.
+  if (identity->name != name) {
+    return std::unexpected("identity: it is that of networks/" + identity->name +
+                           ": a folder that was copied or renamed");
+  }
   auto secrets = parse_stored_secrets(files.secrets);
   if (!secrets) return std::unexpected("secrets: " + std::string(secrets.error().what));
   name_ = name;
@@ -277,12 +290,16 @@ void Network::handle_stored(const Now& now, Ticket ticket, bool ok, const std::s
   if (it == storing_.end()) return;
   const auto kind = static_cast<std::size_t>(it->second);
   storing_.erase(it);
+  settle_admissions(now, ticket, ok);
   store_retry_[kind] = !ok;
   const bool any = std::any_of(std::begin(store_retry_), std::end(store_retry_),
                                [](bool retry) { return retry; });
   if (!any) {
     store_problem_.clear();
     store_retry_at_ = Instant::max();
+    if (storing_.empty() && !joining_folder_.empty()) {
+      ctx_->outputs.emplace_back(Forget{std::exchange(joining_folder_, {})});
+    }
   } else if (!ok) {
     store_retry_at_ = now.at + kStoreRetry;
     store_problem_ = "cannot save the network's state: " + problem;
@@ -306,11 +323,12 @@ void Network::store_identity() {
 
 void Network::store_secrets() { store(FileKind::Secrets, write_stored_secrets(secrets_)); }
 
-void Network::store_statements(const Now& now) {
+Ticket Network::store_statements(const Now& now) {
   pace_.handle_stored(now.at);
   std::vector<Bytes> all;
   for (const auto& [id, stored] : set_->all()) all.push_back(stored.bytes);
-  store(FileKind::Statements, write_stored_statements(all));
+  for (const Admission& a : admissions_) all.emplace_back(a.admit);
+  return store(FileKind::Statements, write_stored_statements(all));
 }
 
 void Network::store_peers() {
@@ -355,9 +373,8 @@ void Network::log(LogLevel level, const std::string& line) const {
   ctx_->log->write(level, "network", name_ + ": " + line);
 }
 
-void Network::finish_join(const Now& now) {
-  const std::string joining_name = name_;
-  name_ = ctx_->free_network_name(std::get<wire::Genesis>(set_->genesis()->statement.body).name);
+void Network::finish_join(const Now& now, const std::string& name) {
+  joining_folder_ = std::exchange(name_, name);
   state_ = State::Member;
   const Join join = std::move(*join_);
   join_.reset();
@@ -365,7 +382,6 @@ void Network::finish_join(const Now& now) {
   store_secrets();
   reserve_clock(now);
   store_identity();  // last: with it the directory is a member's
-  ctx_->outputs.emplace_back(Forget{joining_name});
   want_interface();
   peers_store_at_ = now.at;
   pace_.demand_evaluation();
@@ -374,6 +390,7 @@ void Network::finish_join(const Now& now) {
     ctx_->outputs.emplace_back(
         CommandUpdate{join.command, Joined{slot_, join.found, join.path}, true});
   }
+  pump(now);
 }
 
 void Network::fail_join(const Now& now, CommandError error) {
@@ -389,6 +406,20 @@ void Network::fail_join(const Now& now, CommandError error) {
   if (!refused) return;
   ctx_->outputs.emplace_back(Forget{name_});
   finished_ = true;
+}
+
+void Network::give_up_join(const Now& now, CommandError why) {
+  fail_join(now, std::move(why));
+  pump(now);
+}
+
+bool Network::is_same_member(const Network& other) const {
+  return id() == other.id() && identity_ && other.identity_ &&
+         identity_->public_key() == other.identity_->public_key();
+}
+
+const std::string& Network::own_name() const {
+  return std::get<wire::Genesis>(set_->genesis()->statement.body).name;
 }
 
 std::optional<Prefix4> Network::pool() const {

@@ -19,6 +19,7 @@
 #include "engine/statement_pace.h"
 #include "engine/status.h"
 #include "engine/stored.h"
+#include "engine/verbs.h"
 #include "member/author.h"
 #include "member/membership.h"
 #include "member/reconcile.h"
@@ -28,9 +29,6 @@
 
 namespace ipop::engine {
 
-template <class T>
-using Outcome = std::expected<T, CommandError>;
-
 /// What a network's files held; empty where a file was not there.
 struct StoredFiles {
   ByteVector identity;
@@ -39,69 +37,6 @@ struct StoredFiles {
   ByteVector peers;
   ByteVector clock;
   ByteVector devices;
-};
-
-struct CreateOptions {
-  std::string network;
-  std::string member;
-  std::optional<Prefix4> pool;  ///< nullopt: one is drawn
-  std::vector<Prefix4> taken;   ///< prefixes of this machine's routes, not to be used
-  std::string interface;
-};
-struct JoinOptions {
-  std::string member;  ///< wished name
-  std::string interface;
-};
-struct InviteOptions {
-  std::uint16_t uses = 1;
-  std::chrono::seconds valid_for = std::chrono::hours(24);
-  std::string name;
-  std::optional<Ipv4> address;
-};
-struct InviteMade {
-  std::string text;
-  std::string network;
-  std::uint16_t uses = 1;
-  UnixTime redeem_until;
-  std::vector<Endpoint> hosts;  ///< where the joiner will call first
-};
-struct PingOptions {
-  std::uint16_t count = 4;
-  Duration interval = std::chrono::seconds(1);
-  Duration timeout = std::chrono::seconds(5);  ///< after which one counts as lost
-};
-struct Kicked {
-  std::string member;
-  std::vector<InviteStatus> closed_invites;  ///< that were still open
-};
-struct DeviceWish {
-  std::string name;
-  std::optional<Ipv4> address;       ///< nullopt: a free one
-  std::optional<Endpoint> endpoint;  ///< where the device finds us; nullopt: our best guess
-  bool psk = true;
-};
-/// What a wg-quick file holds; all but the private key can be asked for again.
-struct DeviceConfig {
-  std::string network;
-  std::string name;
-  std::string host;
-  Ipv4 v4;
-  Ipv6 v6;
-  std::optional<Prefix4> pool;
-  Ipv6 prefix6;  ///< /48
-  std::uint16_t mtu = 0;
-  TunnelKey device_key;
-  TunnelKey host_key;
-  crypto::Secret<32> psk;  ///< zero: none
-  std::optional<Endpoint> endpoint;
-};
-struct DeviceMade {
-  DeviceConfig config;
-  crypto::Secret<32> private_key;  ///< kept nowhere
-};
-struct LeaveImpact {
-  bool last_admin = false;  ///< nobody else may invite or kick
-  std::size_t members = 0;  ///< others
 };
 
 /// One network that this machine is in: its membership, its links to the other members, and what
@@ -114,7 +49,8 @@ class Network {
     Member,
     Out,  ///< no longer a member (kicked, or the redemption lost); `leave` removes it
   };
-  /// Directory name of a network whose own name is not known yet, before its id.
+  /// Directory name of a network whose own name is not known yet, before the redemption's id: two
+  /// joins with two invites are two joiners, also in one network.
   static constexpr const char* kJoiningPrefix = "joining-";
   static constexpr std::size_t kUnprovenMax = 256;
   static constexpr Duration kProofTime = std::chrono::seconds(5);
@@ -136,6 +72,8 @@ class Network {
   Outcome<std::string> found(const Now& now, const CreateOptions& options);
   Outcome<void> begin_join(const Now& now, std::string_view invite_text, const JoinOptions& options,
                            CommandId command);
+  /// Makes an admitted joiner a member whose files are in the folder `name`.
+  void finish_join(const Now& now, const std::string& name);
   /// Error: which file is damaged or missing, in words.
   std::expected<void, std::string> restore(const Now& now, const std::string& name,
                                            const StoredFiles& files);
@@ -176,7 +114,12 @@ class Network {
   /// Error where it is hosted elsewhere: only its host knows.
   Outcome<DeviceConfig> device_config(const Now& now, std::string_view name) const;
   LeaveImpact leave_impact() const;
-  void leave(const Now& now);
+  /// Returns how many members were told, being online.
+  std::size_t leave(const Now& now);
+  /// Ends it on this machine, whatever it was, without a word to others; its files go.
+  void retire(const Now& now);
+  /// Ends a join that was not finished, telling its client why; its files go.
+  void give_up_join(const Now& now, CommandError why);
   void set_up(const Now& now, bool up);
   void drop_keys(const Now& now);
   /// Marks it as finished without touching its files.
@@ -196,6 +139,16 @@ class Network {
   const std::string& interface() const { return interface_.name; }  ///< empty: there is none
   State state() const { return state_; }
   bool is_up() const { return up_; }
+  /// True for a joiner that has become a member: finish_join() is due.
+  bool is_admitted() const {
+    return state_ == State::Joining && join_ && !finished_ && self() != nullptr;
+  }
+  /// True for a joiner that nobody waits for: its user may try the same invite again.
+  bool is_unfinished_join() const { return join_ && !join_->has_command; }
+  /// What its founder called it. Requires: is_admitted(), or a member.
+  const std::string& own_name() const;
+  /// Whether it is the same member of the same network, by its keys.
+  bool is_same_member(const Network& other) const;
   /// True for a join that waits for its user to try this invite again.
   bool is_joining_with(std::string_view invite_text) const;
   static std::optional<wire::NetworkId> network_of_invite(std::string_view invite_text);
@@ -230,6 +183,20 @@ class Network {
     Instant ask_next_at = Instant::min();    ///< before it, no further host is asked
     std::optional<wire::ByeReason> refusal;  ///< of a host; final when no other one is left
   };
+  struct ProofFlags {
+    bool accepted_ours = false;
+    bool begins_anew = false;
+  };
+  /// An ADMIT of ours that is being stored, and whom it answers (PROTOCOL 3).
+  struct Admission {
+    Ticket ticket = 0;
+    wire::StatementId redemption;
+    ByteVector admit;
+    PeerHandle peer;
+    SessionIndex session;
+    bool accepted_ours = false;
+    bool begins_anew = false;
+  };
   struct Ping {
     CommandId command;
     wire::NodeId node;
@@ -251,7 +218,7 @@ class Network {
   void stop_links(const Now& now, wire::ByeReason reason);
   void store_identity();
   void store_secrets();
-  void store_statements(const Now& now);
+  Ticket store_statements(const Now& now);
   void store_peers();
   void store_devices();
   Ticket store(FileKind kind, ByteVector bytes);
@@ -259,7 +226,6 @@ class Network {
   UnixTime wall(const Now& now);
   void want_interface();
   void log(LogLevel level, const std::string& line) const;
-  void finish_join(const Now& now);
   void fail_join(const Now& now, CommandError error);
 
   // network_verbs.cc
@@ -398,8 +364,10 @@ class Network {
   void send_proof(const Now& now, Peer& peer, SessionIndex session);
   void handle_proof(const Now& now, Peer& peer, SessionIndex session, const wire::Proof& proof);
   bool evaluate_proof(const Now& now, Peer& peer, SessionIndex session, const wire::Proof& proof);
-  bool admit_redemption(const Now& now, Peer& peer, SessionIndex session,
-                        const wire::StatementId& redemption);
+  void take_proof(const Now& now, Peer& peer, SessionIndex session, ProofFlags flags);
+  void admit_redemption(const Now& now, Peer& peer, SessionIndex session, const wire::Proof& proof);
+  void settle_admissions(const Now& now, Ticket ticket, bool ok);
+  void answer_admission(const Now& now, const Admission& admission);
   void accept_peer(const Now& now, Peer& peer, const member::Member& member);
   static bool begins_anew(const Peer& peer);
   void prove(const Now& now, Peer& peer, SessionIndex session);
@@ -495,6 +463,7 @@ class Network {
   UnixTime lived_until_;
 
   std::optional<Join> join_;
+  std::vector<Admission> admissions_;
   std::vector<Ping> pings_;
   std::vector<Exam> exams_;
   std::vector<PeerHandle> trials_;  ///< peers whose trial runs
@@ -503,6 +472,7 @@ class Network {
   InterfaceMade interface_;
   std::string store_problem_;
   std::string out_reason_;
+  std::string joining_folder_;  ///< its files go when those of the member are on the disk
   std::map<Ticket, FileKind> storing_;
   Instant store_retry_at_ = Instant::max();
   bool store_retry_[7] = {};

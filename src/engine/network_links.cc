@@ -214,7 +214,7 @@ void Network::remove_peer(const Now& now, PeerHandle handle) {
 void Network::pump(const Now& now) {
   for (bool more = true; more;) {
     refresh_membership(now);
-    if (state_ == State::Joining && join_ && self() != nullptr) finish_join(now);
+    if (is_admitted()) return;  // nothing goes out before a member's files are written
     const std::vector<PeerHandle> doomed = pump_peers(now);
     more = pump_ring(now);
     more |= pump_relays(now);

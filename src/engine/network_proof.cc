@@ -2,6 +2,7 @@
 // each other's membership, nothing but these passes.
 
 #include <algorithm>
+#include <array>
 
 #include "engine/network.h"
 #include "engine/text.h"
@@ -96,21 +97,27 @@ void Network::handle_proof(const Now& now, Peer& peer, SessionIndex session,
                            const wire::Proof& proof) {
   const auto it = peer.proofs.find(session);
   if (it == peer.proofs.end()) return;
-  PairProof& state = it->second;
-  const bool was_complete = state.theirs_accepted && state.ours_accepted;
-  bool news = false;
+  const PairProof& state = it->second;
   if (proof.statements.size() > (peer.proven ? kProofStatementsMax : kStrangerStatementsMax))
     return;
   handle_statements(now, proof.statements, peer);
   if (!state.theirs_accepted) settle_membership(now);
   if (peer.doomed) return;
-  if (!state.theirs_accepted) {
-    if (!evaluate_proof(now, peer, session, proof)) return;
+  if (!state.theirs_accepted && !evaluate_proof(now, peer, session, proof)) return;
+  take_proof(now, peer, session,
+             {.accepted_ours = proof.accepted_yours, .begins_anew = proof.begins_anew});
+}
+
+/// What follows from a PROOF of a peer that is accepted.
+void Network::take_proof(const Now& now, Peer& peer, SessionIndex session, ProofFlags flags) {
+  PairProof& state = peer.proofs.at(session);
+  const bool was_complete = state.theirs_accepted && state.ours_accepted;
+  const bool news = !state.theirs_accepted;
+  if (news) {
     state.theirs_accepted = true;
-    state.theirs_anew = proof.begins_anew;
-    news = true;
+    state.theirs_anew = flags.begins_anew;
   }
-  if (proof.accepted_yours) {
+  if (flags.accepted_ours) {
     state.ours_accepted = true;
     peer.knows_our_chain = true;
     state.resend_at = Instant::max();
@@ -186,7 +193,8 @@ bool Network::evaluate_proof(const Now& now, Peer& peer, SessionIndex session,
   }
   if (grant->kind == wire::GrantKind::Redemption && grant->tunnel_key == peer.link->remote() &&
       !membership_.is_revoked(grant->subject)) {
-    return admit_redemption(now, peer, session, proof.grant);
+    admit_redemption(now, peer, session, proof);
+    return false;  // settle_admissions() goes on
   }
   refuse(now, peer, session,
          membership_.is_revoked(grant->subject) ? wire::ByeReason::Revoked
@@ -195,26 +203,57 @@ bool Network::evaluate_proof(const Now& now, Peer& peer, SessionIndex session,
 }
 
 /// PROTOCOL 3: countersign, store, and only then answer.
-bool Network::admit_redemption(const Now& now, Peer& peer, SessionIndex session,
-                               const wire::StatementId& redemption) {
+void Network::admit_redemption(const Now& now, Peer& peer, SessionIndex session,
+                               const wire::Proof& proof) {
+  const wire::StatementId redemption = proof.grant;
+  const auto is_it = [&](const Admission& a) { return a.redemption == redemption; };
+  if (std::ranges::any_of(admissions_, is_it)) return;
   const member::Author author{&*identity_, grant_};
   auto admitted = member::admit(membership_, *set_, author, redemption, wall(now), *ctx_->rng);
-  if (!admitted) {
-    refuse(now, peer, session, admitted.error());
-    return false;
+  if (!admitted) { return refuse(now, peer, session, admitted.error()); }
+  admissions_.push_back({.redemption = redemption,
+                         .admit = std::move(*admitted),
+                         .peer = peer.handle,
+                         .session = session,
+                         .accepted_ours = proof.accepted_yours,
+                         .begins_anew = proof.begins_anew});
+  admissions_.back().ticket = store_statements(now);
+}
+
+/// The ADMITs under this ticket are on the disk: everybody may see them. Otherwise nobody does, and
+/// the joiner, which repeats its PROOF, gets another chance.
+void Network::settle_admissions(const Now& now, Ticket ticket, bool ok) {
+  std::vector<Admission> settled;
+  for (Admission& a : admissions_) {
+    if (a.ticket == ticket) settled.push_back(std::move(a));
   }
-  publish_statements(now, {*admitted});
+  std::erase_if(admissions_, [&](const Admission& a) { return a.ticket == ticket; });
+  if (settled.empty()) return;
+  for (const Admission& a : settled) {
+    if (ok) answer_admission(now, a);
+  }
+  if (!ok) log(LogLevel::Warning, "nobody is admitted that could not be saved");
+  pump(now);
+}
+
+void Network::answer_admission(const Now& now, const Admission& admission) {
+  flood(add_statements(std::array{Bytes(admission.admit)}), nullptr);
+  pace_.demand_evaluation();
   refresh_membership(now);
-  const auto& grant = std::get<wire::Grant>(set_->find(redemption)->statement.body);
+  Peer* peer = peers_.find(admission.peer);
+  if (state_ != State::Member || peer == nullptr || peer->doomed) return;
+  const auto& grant = std::get<wire::Grant>(set_->find(admission.redemption)->statement.body);
   const member::Member* m = membership_.by_identity(grant.subject);
   if (m == nullptr) {
-    const auto reason = membership_.refusal(redemption);
-    refuse(now, peer, session, reason ? *reason : wire::ByeReason::NotMember);
-    return false;
+    const auto reason = membership_.refusal(admission.redemption);
+    refuse(now, *peer, admission.session, reason ? *reason : wire::ByeReason::NotMember);
+    return;
   }
   log(LogLevel::Info, "admitted " + m->name);
-  accept_peer(now, peer, *m);
-  return true;
+  accept_peer(now, *peer, *m);
+  if (!peer->proofs.contains(admission.session)) return;
+  take_proof(now, *peer, admission.session,
+             {.accepted_ours = admission.accepted_ours, .begins_anew = admission.begins_anew});
 }
 
 void Network::accept_peer(const Now& now, Peer& peer, const member::Member& member) {

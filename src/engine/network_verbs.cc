@@ -161,19 +161,20 @@ Outcome<std::string> Network::remove_admin(const Now& now, std::string_view memb
 }
 
 LeaveImpact Network::leave_impact() const {
-  LeaveImpact impact;
+  LeaveImpact impact{.network = name_};
   const member::Member* me = self();
-  if (me == nullptr || !me->admin()) return impact;
+  if (me == nullptr) return impact;
   impact.members = membership_.members().size() - 1;
-  impact.last_admin = impact.members > 0;
+  impact.last_admin = me->admin() || impact.members == 0;
   for (const auto& [node, m] : membership_.members()) {
     if (m.identity != me->identity && m.admin()) impact.last_admin = false;
   }
   return impact;
 }
 
-void Network::leave(const Now& now) {
+std::size_t Network::leave(const Now& now) {
   catch_up(now);
+  std::size_t told = 0;
   if (state_ == State::Member) {
     const auto revokes = member::leave(membership_, *set_, {&*identity_, grant_}, wall(now));
     if (revokes) {
@@ -181,8 +182,14 @@ void Network::leave(const Now& now) {
         peers_.change_if([](const Peer& peer) { return peer.proven; },
                          [&](Peer& peer) { peer.link->send(wire::StatementFrame{s}); });
       }
+      peers_.look_at_each([&](const Peer& peer) { told += peer.proven && peer.link->online(); });
     }
   }
+  retire(now);
+  return told;
+}
+
+void Network::retire(const Now& now) {
   stop_links(now, wire::ByeReason::Leaving);
   devices_.stop(now);
   for (const Exam& exam : std::exchange(exams_, {})) {
@@ -197,7 +204,9 @@ void Network::leave(const Now& now) {
 }
 
 void Network::set_up(const Now& now, bool up) {
-  if (up == up_ || state_ != State::Member) return;
+  if (state_ != State::Member) return;
+  if (up && up_ && interface_.empty()) want_interface();  // what was in its way may be gone
+  if (up == up_) return;
   up_ = up;
   store_identity();
   if (up) {

@@ -1,6 +1,7 @@
 // What others may see of a network: the status for people, the snapshot for workers.
 
 #include "engine/network.h"
+#include "engine/text.h"
 
 namespace ipop::engine {
 namespace {
@@ -26,6 +27,7 @@ NetworkStatus Network::status(const Now& now) const {
   out.up = up_;
   out.joining = state_ == State::Joining;
   out.interface = interface_.name;
+  out.interface_problem = interface_.problem;
   out.pool = pool();
   out.prefix6 = member::ipv6_prefix_of(set_->network());
   out.mtu = kInterfaceMtu;
@@ -88,7 +90,10 @@ NetworkStatus Network::status(const Now& now) const {
                           "tried again every 10 seconds"});
   }
   if (!interface_.problem.empty()) {
-    out.health.push_back({"interface", name_ + ": " + interface_.problem, interface_.next});
+    const bool is_there = !interface_.name.empty();
+    out.health.push_back({is_there ? "interface" : "interface_error",
+                          name_ + (is_there ? ": " : " has no interface: ") + interface_.problem,
+                          interface_.next});
   }
   if (const auto tls = tls_instead_of_udp(ctx_->dialer, out.members)) {
     out.health.push_back(

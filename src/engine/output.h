@@ -108,6 +108,7 @@ enum class Failure : std::uint8_t {
   AddressTaken,
   PoolFull,
   SubnetClash,
+  BadSubnet,
   AlreadyMember,
   RemovedMember,
   UnknownNetwork,
@@ -115,10 +116,14 @@ enum class Failure : std::uint8_t {
   NoNetwork,
   UnknownMember,
   NotAllowed,
-  TooDeep,  ///< the chain of invites is too long
+  AlreadyAdmin,
+  NotAdmin,
+  BadRequest,  ///< nothing that could be done, whatever the network is like
+  TooDeep,     ///< the chain of invites is too long
   NoAnswer,
   TooMany,
   StateError,
+  InterfaceError,
   Down,
   NewerVersion,
 };

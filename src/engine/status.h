@@ -73,7 +73,8 @@ struct NetworkStatus {
   NetworkSlot slot;
   bool up = true;
   bool joining = false;
-  std::string interface;
+  std::string interface;          ///< empty: there is none
+  std::string interface_problem;  ///< empty: none
   std::optional<Ipv4> v4;
   std::optional<Prefix4> pool;
   Ipv6 v6;

@@ -24,10 +24,10 @@ std::vector<Acting> acting_grants(const Membership& membership, const StatementS
   return out;
 }
 
-Result<Acting> acting(const Membership& membership, const StatementSet& set, const Author& author,
-                      wire::Rights rights) {
+Authored<Acting> acting(const Membership& membership, const StatementSet& set, const Author& author,
+                        wire::Rights rights) {
   const std::vector<Acting> all = acting_grants(membership, set, author);
-  if (all.empty()) return fail(Errc::Denied, "you are not a member of this network (any more)");
+  if (all.empty()) return refuse(Refusal::NotAMember);
   const auto able =
       std::ranges::find_if(all, [&](const Acting& a) { return (rights & ~a.grant->rights) == 0; });
   return able == all.end() ? all.front() : *able;

@@ -20,8 +20,8 @@ struct Acting {
 std::vector<Acting> acting_grants(const Membership& membership, const StatementSet& set,
                                   const Author& author);
 /// The first of them that has all `rights`, else the first; error Denied when there is none.
-Result<Acting> acting(const Membership& membership, const StatementSet& set, const Author& author,
-                      wire::Rights rights = 0);
+Authored<Acting> acting(const Membership& membership, const StatementSet& set, const Author& author,
+                        wire::Rights rights = 0);
 
 /// Null when `id` is no GRANT of the set.
 const wire::Grant* grant_of(const StatementSet& set, const wire::StatementId& id);

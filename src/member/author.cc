@@ -5,14 +5,13 @@
 #include "member/acting.h"
 #include "member/graph.h"
 #include "member/issuer.h"
+#include "member/subnet.h"
 
 namespace ipop::member {
 namespace {
 
 constexpr unsigned kPoolFirst = 64;
 constexpr unsigned kPoolLast = 255;
-constexpr std::uint8_t kPoolLengthMin = 8;
-constexpr std::uint8_t kPoolLengthMax = 30;
 
 /// Second numbers of 10/8 that other tools take: podman (88), Kubernetes services (96..111), GCP
 /// auto networks (128..131), microk8s (152), CRC (217), flannel (244).
@@ -21,66 +20,53 @@ bool is_used_by_tools(unsigned x) {
          x == 244;
 }
 
-Result<void> check_fixed(const Membership& membership, const InviteOptions& options, UnixTime now) {
+Authored<void> check_fixed(const Membership& membership, const InviteOptions& options,
+                           UnixTime now) {
   if ((options.address || !options.name.empty()) && options.uses != 1) {
-    return fail(Errc::BadValue, "an invite with a name or an address is for one person");
+    return refuse(Refusal::FixedForMany);
   }
   if (!options.name.empty()) {
-    if (!wire::is_valid_name(options.name)) {
-      return fail(Errc::BadValue, "a name has 1 to 32 of a-z, 0-9 and inner hyphens");
-    }
-    if (membership.is_name_taken(options.name, now)) {
-      return fail(Errc::BadValue, "this name is taken");
-    }
+    if (!wire::is_valid_name(options.name)) { return refuse(Refusal::BadName); }
+    if (membership.is_name_taken(options.name, now)) { return refuse(Refusal::NameTaken); }
   }
   if (options.address) {
-    if (!membership.is_assignable(*options.address)) {
-      return fail(Errc::BadValue, "this address is not one of the network's");
-    }
+    if (!membership.is_assignable(*options.address)) { return refuse(Refusal::AddressOutside); }
     if (membership.is_address_taken(*options.address, now)) {
-      return fail(Errc::BadValue, "this address is taken");
+      return refuse(Refusal::AddressTaken);
     }
   }
   return {};
 }
 
-Result<void> check_invite(const Membership& membership, const wire::Grant& by,
-                          const InviteOptions& options, UnixTime now) {
+Authored<void> check_invite(const Membership& membership, const wire::Grant& by,
+                            const InviteOptions& options, UnixTime now) {
   const bool own_right = (by.rights & wire::kRightInvite) != 0;
   if (!own_right && (membership.policy() & wire::kPolicyMembersMayInvite) == 0) {
-    return fail(Errc::Denied, "you may not invite into this network");
+    return refuse(Refusal::MayNotInvite);
   }
-  if (options.uses == 0) return fail(Errc::BadValue, "an invite has at least one use");
-  if (!own_right && options.uses > kPlainInviteUsesMax) {
-    return fail(Errc::Denied, "your invites may have at most 32 uses");
-  }
+  if (options.uses == 0) return refuse(Refusal::NoUses);
+  if (!own_right && options.uses > kPlainInviteUsesMax) { return refuse(Refusal::UsesOfPlain); }
   if ((options.rights & wire::kRightJoin) == 0 || (options.rights & ~wire::kRightsAll) != 0) {
-    return fail(Errc::BadValue, "an invite lets somebody join");
+    return refuse(Refusal::InvitesNobody);
   }
-  if ((options.rights & ~by.rights) != 0) {
-    return fail(Errc::Denied, "you cannot give rights that you do not have");
-  }
+  if ((options.rights & ~by.rights) != 0) { return refuse(Refusal::ForeignRights); }
   if (options.redeem_until < now || options.redeem_until.seconds == 0 || options.not_after < now) {
-    return fail(Errc::BadValue, "an invite expires in the future");
+    return refuse(Refusal::AlreadyOver);
   }
-  if (by.rank + 2 > wire::kRankMax) {
-    return fail(Errc::Busy, "too many invites between you and the founder");
-  }
+  if (by.rank + 2 > wire::kRankMax) { return refuse(Refusal::TooDeep); }
   return check_fixed(membership, options, now);
 }
 
 }  // namespace
 
-Result<Founded> found_network(const FoundOptions& options, const crypto::SigningKey& identity,
-                              const TunnelKey& tunnel_key, UnixTime now, Rng& rng) {
+Authored<Founded> found_network(const FoundOptions& options, const crypto::SigningKey& identity,
+                                const TunnelKey& tunnel_key, UnixTime now, Rng& rng) {
   if (!wire::is_valid_name(options.network_name) || !wire::is_valid_name(options.member_name)) {
-    return fail(Errc::BadValue, "a name has 1 to 32 of a-z, 0-9 and inner hyphens");
+    return refuse(Refusal::BadName);
   }
   const Prefix4& pool = options.pool;
-  if (pool.length < kPoolLengthMin || pool.length > kPoolLengthMax || !pool.contains(pool.base)) {
-    return fail(Errc::BadValue, "a subnet is between /8 and /30");
-  }
-  if (tunnel_key.is_zero()) return fail(Errc::BadValue, "tunnel key");
+  if (const auto fit = check_subnet(pool); !fit) return std::unexpected(fit.error());
+  if (tunnel_key.is_zero()) return refuse(Refusal::BadKey);
   Founded out{.root = crypto::SigningKey::random(rng),
               .recovery = crypto::SigningKey::random(rng),
               .secret = crypto::Secret<32>::random(rng)};
@@ -122,9 +108,9 @@ std::optional<Prefix4> draw_pool(std::span<const Prefix4> taken, Rng& rng) {
   return free[static_cast<std::size_t>(rng.below(free.size()))];
 }
 
-Result<MadeInvite> make_invite(const Membership& membership, const StatementSet& set,
-                               const Author& author, const InviteOptions& options, UnixTime now,
-                               Rng& rng) {
+Authored<MadeInvite> make_invite(const Membership& membership, const StatementSet& set,
+                                 const Author& author, const InviteOptions& options, UnixTime now,
+                                 Rng& rng) {
   const bool plain = options.uses <= kPlainInviteUsesMax &&
                      (membership.policy() & wire::kPolicyMembersMayInvite) != 0;
   const auto by =
@@ -134,9 +120,7 @@ Result<MadeInvite> make_invite(const Membership& membership, const StatementSet&
   if (const auto ok = check_invite(membership, *by->grant, options, now); !ok) {
     return std::unexpected(ok.error());
   }
-  if (!has_room_for_grant(membership, set, by->id, now)) {
-    return fail(Errc::Busy, "you have 1024 invites that are in use");
-  }
+  if (!has_room_for_grant(membership, set, by->id, now)) { return refuse(Refusal::TooManyLive); }
   MadeInvite out{.seed = crypto::Secret<32>::random(rng)};
   // Without not_before, which an ADMIT's time makes superfluous: it would only lock joiners out
   // when clocks differ, and the invite string is 8 bytes shorter.
@@ -160,25 +144,23 @@ Result<MadeInvite> make_invite(const Membership& membership, const StatementSet&
   return out;
 }
 
-Result<Redeemed> redeem(const wire::Statement& invite_grant, const crypto::SigningKey& invite_key,
-                        const IdentityKey& identity, const TunnelKey& tunnel_key,
-                        std::string_view wished_name, UnixTime now) {
+Authored<Redeemed> redeem(const wire::Statement& invite_grant, const crypto::SigningKey& invite_key,
+                          const IdentityKey& identity, const TunnelKey& tunnel_key,
+                          std::string_view wished_name, UnixTime now) {
   const auto* invite = std::get_if<wire::Grant>(&invite_grant.body);
   if (invite == nullptr || invite->kind != wire::GrantKind::Invite ||
       invite->subject != invite_key.public_key()) {
-    return fail(Errc::BadValue, "the invite is damaged");
+    return refuse(Refusal::DamagedInvite);
   }
   if (now > std::min(invite->redeem_until, invite->not_after).plus(kTimeTolerance)) {
-    return fail(Errc::Denied, "the invite has expired: ask for a new one");
+    return refuse(Refusal::ExpiredInvite);
   }
-  if (invite->rank >= wire::kRankMax) {
-    return fail(Errc::Denied, "too many invites between you and the founder");
-  }
+  if (invite->rank >= wire::kRankMax) { return refuse(Refusal::TooDeep); }
   if (!wished_name.empty() && !wire::is_valid_name(wished_name)) {
-    return fail(Errc::BadValue, "a name has 1 to 32 of a-z, 0-9 and inner hyphens");
+    return refuse(Refusal::BadName);
   }
   if (identity.is_zero() || tunnel_key.is_zero() || identity == invite->subject) {
-    return fail(Errc::BadValue, "keys of the joiner");
+    return refuse(Refusal::BadKey);
   }
   // Times are the invite's: when the joiner came in is for the ADMIT to say, by a clock that others
   // can judge, not for a machine that may have none.
@@ -210,14 +192,14 @@ ByteVector claim_tunnel_key(const wire::NetworkId& network, const crypto::Signin
       .bytes;
 }
 
-Result<ByteVector> rotate_tunnel_key(const Membership& membership, const Author& author,
-                                     const TunnelKey& next, UnixTime now) {
+Authored<ByteVector> rotate_tunnel_key(const Membership& membership, const Author& author,
+                                       const TunnelKey& next, UnixTime now) {
   const Member* self = membership.by_identity(author.key->public_key());
-  if (self == nullptr) return fail(Errc::Denied, "you are not a member of this network (any more)");
-  if (next.is_zero()) return fail(Errc::BadValue, "tunnel key");
-  if (self->skey_epoch == UINT32_MAX) return fail(Errc::Busy, "no epoch left for a tunnel key");
+  if (self == nullptr) return refuse(Refusal::NotAMember);
+  if (next.is_zero()) return refuse(Refusal::BadKey);
+  if (self->skey_epoch == UINT32_MAX) return refuse(Refusal::NoEpochLeft);
   if (self->skey_epoch != 0 && now < self->skey_time.plus(kSkeySpacing)) {
-    return fail(Errc::Busy, "the tunnel key is younger than an hour");
+    return refuse(Refusal::KeyTooYoung);
   }
   return sign_statement({.network = membership.network(),
                          .body = wire::Skey{.identity = self->identity,

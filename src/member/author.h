@@ -7,6 +7,7 @@
 #include "crypto/ed25519.h"
 #include "crypto/x25519.h"
 #include "member/membership.h"
+#include "member/refusal.h"
 
 /// Writing statements: what the verbs create, invite, join, kick, admin and leave sign. Each checks
 /// what the evaluation will check, so that a refused wish has a clear error and signs nothing.
@@ -35,8 +36,8 @@ struct Founded {
   crypto::SigningKey recovery;
   crypto::Secret<32> secret;  ///< of epoch 0
 };
-Result<Founded> found_network(const FoundOptions& options, const crypto::SigningKey& identity,
-                              const TunnelKey& tunnel_key, UnixTime now, Rng& rng);
+Authored<Founded> found_network(const FoundOptions& options, const crypto::SigningKey& identity,
+                                const TunnelKey& tunnel_key, UnixTime now, Rng& rng);
 
 /// 10.X.0.0/16 with X from H(network name, random) over 64..255 without the numbers that other
 /// tools use (docs/decisions), and without any prefix of `taken`.
@@ -58,18 +59,18 @@ struct MadeInvite {
   wire::StatementId grant;
   crypto::Secret<32> seed;
 };
-Result<MadeInvite> make_invite(const Membership& membership, const StatementSet& set,
-                               const Author& author, const InviteOptions& options, UnixTime now,
-                               Rng& rng);
+Authored<MadeInvite> make_invite(const Membership& membership, const StatementSet& set,
+                                 const Author& author, const InviteOptions& options, UnixTime now,
+                                 Rng& rng);
 
 /// The joiner's own redemption, signed with the invite's seed.
 struct Redeemed {
   ByteVector statement;
   wire::StatementId grant;
 };
-Result<Redeemed> redeem(const wire::Statement& invite_grant, const crypto::SigningKey& invite_key,
-                        const IdentityKey& identity, const TunnelKey& tunnel_key,
-                        std::string_view wished_name, UnixTime now);
+Authored<Redeemed> redeem(const wire::Statement& invite_grant, const crypto::SigningKey& invite_key,
+                          const IdentityKey& identity, const TunnelKey& tunnel_key,
+                          std::string_view wished_name, UnixTime now);
 
 /// Lets a redemption in: picks address and name and signs ADMIT. Errors carry, in the matching
 /// ByeReason, what the joiner is told.
@@ -94,12 +95,12 @@ struct KickBundle {
   crypto::Secret<32> next_secret;
   Epoch next_epoch;
 };
-Result<KickBundle> kick(const Membership& membership, const StatementSet& set, const Author& author,
-                        const wire::NodeId& target, UnixTime now, Rng& rng);
+Authored<KickBundle> kick(const Membership& membership, const StatementSet& set,
+                          const Author& author, const wire::NodeId& target, UnixTime now, Rng& rng);
 /// REVOKE of oneself (`leave`): closes the own open invites, keeps everything issued; the secret
 /// stays.
-Result<std::vector<ByteVector>> leave(const Membership& membership, const StatementSet& set,
-                                      const Author& author, UnixTime now);
+Authored<std::vector<ByteVector>> leave(const Membership& membership, const StatementSet& set,
+                                        const Author& author, UnixTime now);
 
 struct DeviceOptions {
   std::string name;
@@ -113,31 +114,31 @@ struct MadeDevice {
   wire::StatementId grant;
   Ipv4 v4;
 };
-Result<MadeDevice> make_device(const Membership& membership, const StatementSet& set,
-                               const Author& author, const DeviceOptions& options, UnixTime now,
-                               Rng& rng);
+Authored<MadeDevice> make_device(const Membership& membership, const StatementSet& set,
+                                 const Author& author, const DeviceOptions& options, UnixTime now,
+                                 Rng& rng);
 /// REVOKE of one device's GRANT; the network's secret, which it never had, stays. Errors: NotFound,
 /// Denied (neither its host nor an admin above it).
-Result<ByteVector> remove_device(const Membership& membership, const StatementSet& set,
-                                 const Author& author, const wire::StatementId& device,
-                                 UnixTime now);
+Authored<ByteVector> remove_device(const Membership& membership, const StatementSet& set,
+                                   const Author& author, const wire::StatementId& device,
+                                   UnixTime now);
 
 /// GRANT of all rights to a member, at rank author's + 1. Errors: NotFound, Denied, Busy (is one).
-Result<ByteVector> add_admin(const Membership& membership, const StatementSet& set,
-                             const Author& author, const wire::NodeId& target, UnixTime now);
+Authored<ByteVector> add_admin(const Membership& membership, const StatementSet& set,
+                               const Author& author, const wire::NodeId& target, UnixTime now);
 /// REVOKE of every rights-bearing GRANT of the member, keeping what it issued under them; before
 /// it, where nothing else makes it a member, a GRANT without rights. Errors: NotFound (unknown, or
 /// no admin), Denied.
-Result<std::vector<ByteVector>> remove_admin(const Membership& membership, const StatementSet& set,
-                                             const Author& author, const wire::NodeId& target,
-                                             UnixTime now);
+Authored<std::vector<ByteVector>> remove_admin(const Membership& membership,
+                                               const StatementSet& set, const Author& author,
+                                               const wire::NodeId& target, UnixTime now);
 /// SKEY of epoch 1 with the key that a joiner's redemption names: to be sent along with it. A
 /// GRANT's tunnel key has the signature of its issuer only, so somebody who issues another GRANT to
 /// the same identity could name a key of his own; against an SKEY he cannot.
 ByteVector claim_tunnel_key(const wire::NetworkId& network, const crypto::SigningKey& identity,
                             const TunnelKey& tunnel_key, UnixTime now);
 /// New tunnel key. Error Busy: the last one is younger than an hour.
-Result<ByteVector> rotate_tunnel_key(const Membership& membership, const Author& author,
-                                     const TunnelKey& next, UnixTime now);
+Authored<ByteVector> rotate_tunnel_key(const Membership& membership, const Author& author,
+                                       const TunnelKey& next, UnixTime now);
 
 }  // namespace ipop::member

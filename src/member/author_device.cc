@@ -2,36 +2,28 @@
 
 namespace ipop::member {
 
-Result<MadeDevice> make_device(const Membership& membership, const StatementSet& set,
-                               const Author& author, const DeviceOptions& options, UnixTime now,
-                               Rng& rng) {
+Authored<MadeDevice> make_device(const Membership& membership, const StatementSet& set,
+                                 const Author& author, const DeviceOptions& options, UnixTime now,
+                                 Rng& rng) {
   const bool all_may = (membership.policy() & wire::kPolicyMembersMayInvite) != 0;
   const auto by = acting(membership, set, author, all_may ? wire::Rights{0} : wire::kRightInvite);
   if (!by) return std::unexpected(by.error());
   if (!all_may && (by->grant->rights & wire::kRightInvite) == 0) {
-    return fail(Errc::Denied, "you may not bring devices into this network");
+    return refuse(Refusal::MayNotInvite);
   }
-  if (!wire::is_valid_name(options.name)) {
-    return fail(Errc::BadValue, "a name has 1 to 32 of a-z, 0-9 and inner hyphens");
-  }
-  if (membership.is_name_taken(options.name, now)) {
-    return fail(Errc::BadValue, "this name is taken");
-  }
+  if (!wire::is_valid_name(options.name)) { return refuse(Refusal::BadName); }
+  if (membership.is_name_taken(options.name, now)) { return refuse(Refusal::NameTaken); }
   if (options.address && !membership.is_assignable(*options.address)) {
-    return fail(Errc::BadValue, "this address is not one of the network's");
+    return refuse(Refusal::AddressOutside);
   }
   if (options.address && membership.is_address_taken(*options.address, now)) {
-    return fail(Errc::BadValue, "this address is taken");
+    return refuse(Refusal::AddressTaken);
   }
-  if (options.key.is_zero()) return fail(Errc::BadValue, "tunnel key");
+  if (options.key.is_zero()) return refuse(Refusal::BadKey);
   const auto v4 = options.address ? options.address : membership.free_address(now, rng.next_u64());
-  if (!v4) return fail(Errc::Busy, "the network has no free address left");
-  if (by->grant->rank >= wire::kRankMax) {
-    return fail(Errc::Busy, "too many invites between you and the founder");
-  }
-  if (!has_room_for_grant(membership, set, by->id, now)) {
-    return fail(Errc::Busy, "you have 1024 grants that are in use");
-  }
+  if (!v4) return refuse(Refusal::PoolFull);
+  if (by->grant->rank >= wire::kRankMax) { return refuse(Refusal::TooDeep); }
+  if (!has_room_for_grant(membership, set, by->id, now)) { return refuse(Refusal::TooManyLive); }
   IdentityKey subject;
   copy_bytes(subject.bytes, options.key.view());
   const StoredStatement made = sign_statement(

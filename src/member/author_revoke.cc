@@ -37,16 +37,16 @@ bool may_revoke(const StatementSet& set, const Acting& by, const wire::Statement
 }
 
 /// The author's GRANT whose REVOKE takes down every one of these.
-Result<Acting> able_to_revoke(const Membership& membership, const StatementSet& set,
-                              const Author& author, const Ids& targets) {
+Authored<Acting> able_to_revoke(const Membership& membership, const StatementSet& set,
+                                const Author& author, const Ids& targets) {
   const std::vector<Acting> all = acting_grants(membership, set, author);
-  if (all.empty()) return fail(Errc::Denied, "you are not a member of this network (any more)");
+  if (all.empty()) return refuse(Refusal::NotAMember);
   for (const Acting& by : all) {
     const bool able = std::ranges::all_of(
         targets, [&](const wire::StatementId& id) { return may_revoke(set, by, id); });
     if (able) return by;
   }
-  return fail(Errc::Denied, "you may not remove this member or its rights: ask an admin");
+  return refuse(Refusal::MayNotKick);
 }
 
 /// Those of these GRANTs that their subject may act by now.
@@ -179,22 +179,20 @@ std::set<IdentityKey> invite_keys_around(const Membership& membership, const Sta
 
 }  // namespace
 
-Result<KickBundle> kick(const Membership& membership, const StatementSet& set, const Author& author,
-                        const wire::NodeId& target, UnixTime now, Rng& rng) {
+Authored<KickBundle> kick(const Membership& membership, const StatementSet& set,
+                          const Author& author, const wire::NodeId& target, UnixTime now,
+                          Rng& rng) {
   const Member* member = membership.find(target);
-  if (member == nullptr) return fail(Errc::NotFound, "no such member");
-  if (member->identity == author.key->public_key()) {
-    return fail(Errc::Denied, "you cannot kick yourself: use leave");
-  }
+  if (member == nullptr) return refuse(Refusal::UnknownMember);
+  if (member->identity == author.key->public_key()) { return refuse(Refusal::KickOneself); }
   const Ids principals = set.grants_of(member->identity);
   const auto by = able_to_revoke(membership, set, author, acting_of(membership, principals));
   if (!by) {
-    return by.error().code == Errc::Denied && member->admin()
-               ? fail(Errc::Denied, "you may not kick this member: it is as near to the founder")
-               : std::unexpected(by.error());
+    return by.error().code == Errc::Denied && member->admin() ? refuse(Refusal::EqualRank)
+                                                              : std::unexpected(by.error());
   }
   const Epoch current = membership.secret().epoch;
-  if (current.value == UINT32_MAX) return fail(Errc::Busy, "no epoch left for the network secret");
+  if (current.value == UINT32_MAX) return refuse(Refusal::NoEpochLeft);
   KickBundle out{.next_secret = crypto::Secret<32>::random(rng), .next_epoch = {current.value + 1}};
   const auto sign = [&](const IdentityKey& key, Ids keep) {
     wire::Revoke revoke = revoke_of_key(key, by->id, std::move(keep), by->time(now));
@@ -222,10 +220,10 @@ Result<KickBundle> kick(const Membership& membership, const StatementSet& set, c
   return out;
 }
 
-Result<ByteVector> remove_device(const Membership& membership, const StatementSet& set,
-                                 const Author& author, const wire::StatementId& device,
-                                 UnixTime now) {
-  if (!membership.devices().contains(device)) return fail(Errc::NotFound, "no such device");
+Authored<ByteVector> remove_device(const Membership& membership, const StatementSet& set,
+                                   const Author& author, const wire::StatementId& device,
+                                   UnixTime now) {
+  if (!membership.devices().contains(device)) return refuse(Refusal::UnknownDevice);
   const auto by = able_to_revoke(membership, set, author, {device});
   if (!by) return std::unexpected(by.error());
   wire::Revoke revoke{.kind = wire::Revoke::Target::Grant, .issuer = by->id, .time = by->time(now)};
@@ -233,8 +231,8 @@ Result<ByteVector> remove_device(const Membership& membership, const StatementSe
   return sign_statement(statement_of(set, std::move(revoke)), *author.key).bytes;
 }
 
-Result<std::vector<ByteVector>> leave(const Membership& membership, const StatementSet& set,
-                                      const Author& author, UnixTime now) {
+Authored<std::vector<ByteVector>> leave(const Membership& membership, const StatementSet& set,
+                                        const Author& author, UnixTime now) {
   const auto by = acting(membership, set, author);
   if (!by) return std::unexpected(by.error());
   const IdentityKey& key = author.key->public_key();
@@ -260,22 +258,16 @@ Result<std::vector<ByteVector>> leave(const Membership& membership, const Statem
   return out;
 }
 
-Result<ByteVector> add_admin(const Membership& membership, const StatementSet& set,
-                             const Author& author, const wire::NodeId& target, UnixTime now) {
+Authored<ByteVector> add_admin(const Membership& membership, const StatementSet& set,
+                               const Author& author, const wire::NodeId& target, UnixTime now) {
   const auto by = acting(membership, set, author, wire::kRightGrant);
   if (!by) return std::unexpected(by.error());
   const Member* member = membership.find(target);
-  if (member == nullptr) return fail(Errc::NotFound, "no such member");
-  if ((by->grant->rights & wire::kRightGrant) == 0) {
-    return fail(Errc::Denied, "you may not make somebody an admin");
-  }
-  if (member->admin()) return fail(Errc::Busy, "this member is an admin already");
-  if (by->grant->rank >= wire::kRankMax) {
-    return fail(Errc::Busy, "too many grants between you and the founder");
-  }
-  if (!has_room_for_grant(membership, set, by->id, now)) {
-    return fail(Errc::Busy, "you have 1024 grants that are in use");
-  }
+  if (member == nullptr) return refuse(Refusal::UnknownMember);
+  if ((by->grant->rights & wire::kRightGrant) == 0) { return refuse(Refusal::MayNotMakeAdmins); }
+  if (member->admin()) return refuse(Refusal::AlreadyAdmin);
+  if (by->grant->rank >= wire::kRankMax) { return refuse(Refusal::TooDeep); }
+  if (!has_room_for_grant(membership, set, by->id, now)) { return refuse(Refusal::TooManyLive); }
   wire::Grant grant{.issuer = by->id,
                     .subject = member->identity,
                     .tunnel_key = member->tunnel_key,
@@ -295,12 +287,12 @@ Result<ByteVector> add_admin(const Membership& membership, const StatementSet& s
 namespace {
 
 /// A GRANT without rights, with the name and address that its subject has.
-Result<StoredStatement> plain_grant(const Membership& membership, const StatementSet& set,
-                                    const Author& author, const Member& member, UnixTime now) {
+Authored<StoredStatement> plain_grant(const Membership& membership, const StatementSet& set,
+                                      const Author& author, const Member& member, UnixTime now) {
   const auto by = acting(membership, set, author, wire::kRightGrant);
   if (!by) return std::unexpected(by.error());
   if ((by->grant->rights & wire::kRightGrant) == 0 || by->grant->rank >= wire::kRankMax) {
-    return fail(Errc::Denied, "you may not take this member's rights and leave it a member");
+    return refuse(Refusal::MayNotKeepMember);
   }
   return sign_statement(
       statement_of(set, wire::Grant{.issuer = by->id,
@@ -317,11 +309,11 @@ Result<StoredStatement> plain_grant(const Membership& membership, const Statemen
 
 }  // namespace
 
-Result<std::vector<ByteVector>> remove_admin(const Membership& membership, const StatementSet& set,
-                                             const Author& author, const wire::NodeId& target,
-                                             UnixTime now) {
+Authored<std::vector<ByteVector>> remove_admin(const Membership& membership,
+                                               const StatementSet& set, const Author& author,
+                                               const wire::NodeId& target, UnixTime now) {
   const Member* member = membership.find(target);
-  if (member == nullptr) return fail(Errc::NotFound, "no such member");
+  if (member == nullptr) return refuse(Refusal::UnknownMember);
   const Ids grants = acting_of(membership, set.grants_of(member->identity));
   Ids bearing;
   std::ranges::copy_if(grants, std::back_inserter(bearing), [&](const wire::StatementId& id) {
@@ -329,7 +321,7 @@ Result<std::vector<ByteVector>> remove_admin(const Membership& membership, const
   });
   const auto by = able_to_revoke(membership, set, author, bearing);
   if (!by) return std::unexpected(by.error());
-  if (bearing.empty()) return fail(Errc::NotFound, "this member is no admin");
+  if (bearing.empty()) return refuse(Refusal::NoAdmin);
   std::vector<ByteVector> out;
   wire::StatementId plain;
   if (bearing.size() == grants.size()) {

@@ -36,6 +36,29 @@ TEST(Found, RefusesWhatMakesNoNetwork) {
   }
 }
 
+TEST(Found, RefusesSubnetsThatNoComputerCanUse) {
+  SeededRng rng(1);
+  const auto identity = crypto::SigningKey::random(rng);
+  const auto refused = [&](const char* pool) -> std::optional<Refusal> {
+    const auto founded = found_network({"family", "alice", *Prefix4::parse(pool)}, identity,
+                                       tunnel_of(1), kStart, rng);
+    if (founded) return std::nullopt;
+    return founded.error().why;
+  };
+  for (const char* pool : {"10.0.0.0/7", "10.0.0.0/31"}) {
+    EXPECT_EQ(refused(pool), Refusal::SubnetSize) << pool;
+  }
+  for (const char* pool : {"0.0.0.0/8", "0.1.0.0/16", "127.0.0.0/8", "127.1.2.0/24",
+                           "169.254.0.0/16", "169.254.9.0/24", "169.0.0.0/8", "224.0.0.0/8",
+                           "239.255.0.0/16", "240.0.0.0/8", "255.255.255.0/24"}) {
+    EXPECT_EQ(refused(pool), Refusal::SubnetReserved) << pool;
+  }
+  for (const char* pool : {"10.0.0.0/8", "192.168.1.0/24", "100.64.0.0/10", "1.0.0.0/8",
+                           "126.0.0.0/8", "128.0.0.0/8", "169.253.0.0/16", "223.0.0.0/8"}) {
+    EXPECT_EQ(refused(pool), std::nullopt) << pool;
+  }
+}
+
 TEST(Found, DrawsAPoolThatNobodyElseUses) {
   SeededRng rng(1);
   std::set<Prefix4> drawn;
@@ -251,6 +274,9 @@ TEST(Kick, RefusesWhatWouldNotCount) {
   EXPECT_EQ(code(0, {}), Errc::NotFound);
   EXPECT_EQ(code(0, room.node(9)), Errc::NotFound);
   EXPECT_EQ(code(0, room.node(0)), Errc::Denied);
+  EXPECT_EQ(
+      kick(room.view(), room.set, room.author(0), room.node(0), room.now, room.rng).error().why,
+      Refusal::KickOneself);
   EXPECT_EQ(code(9, room.node(1)), Errc::Denied);
   EXPECT_EQ(code(1, room.node(0)), Errc::Denied);
   EXPECT_EQ(code(2, room.node(1)), Errc::Denied);
@@ -318,6 +344,10 @@ TEST(Admin, RefusesWhatWouldNotCount) {
   EXPECT_EQ(add_code(1, room.node(2)), Errc::Denied);
   EXPECT_EQ(add_code(9, room.node(2)), Errc::Denied);
   EXPECT_EQ(add_code(0, room.node(0)), Errc::Busy);
+  EXPECT_EQ(add_admin(room.view(), room.set, room.author(0), room.node(0), room.now).error().why,
+            Refusal::AlreadyAdmin);
+  EXPECT_EQ(remove_admin(room.view(), room.set, room.author(0), room.node(1), room.now).error().why,
+            Refusal::NoAdmin);
   room.make_admin(0, 1);
   EXPECT_EQ(add_code(0, room.node(1)), Errc::Busy);
   EXPECT_EQ(add_code(1, room.node(2)), std::nullopt);

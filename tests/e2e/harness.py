@@ -21,6 +21,9 @@ from natlab import Lab, sweep_dead  # noqa: E402  (the path is set above)
 STEM = "ipop-e2e"
 LIMIT_S = 30.0
 
+# Errors whose message leaves nothing to do.
+WITHOUT_NEXT_STEP = set()
+
 bin_dir = ROOT / "build" / "bin"  # run.py sets it
 soak = False  # run.py sets it: the long versions
 config = ""  # run.py sets it: what every daemon's ipopd.toml begins with
@@ -52,6 +55,7 @@ class CommandFailed(Exception):
         except (ValueError, KeyError, TypeError):
             error = {}
         self.code, self.next = error.get("code"), error.get("next")
+        self.message = error.get("message")
         super().__init__(f"ipop {' '.join(arguments)}: exit {run.returncode}: {run.stderr.strip()}")
 
 
@@ -244,4 +248,7 @@ class LabTest(unittest.TestCase):
         failure = caught.exception
         self.assertEqual(failure.exit_code, exit_code, failure)
         self.assertIn(failure.code, codes, failure)
+        self.assertTrue(failure.message, failure)
+        if failure.code not in WITHOUT_NEXT_STEP:
+            self.assertTrue(failure.next, failure)
         return failure

@@ -57,35 +57,6 @@ class Restart(LabTest):
         bob = self.public("bob")
         self.join(bob, alice)
 
-    def test_damaged_state_is_named_and_not_overwritten(self):
-        alice = self.founder()
-        alice.stop()
-        files = [p for p in alice.state.rglob("*") if p.is_file() and p.stat().st_size > 32]
-        self.assertTrue(files)
-        for path in files:
-            good = path.read_bytes()
-            bad = bytearray(good)
-            bad[len(bad) // 2] ^= 0x10
-            path.write_bytes(bad)
-            alice.start(wait=False)
-            # Either it refuses and names the file, or the file was not needed and all is well.
-            ended = eventually("it refuses or answers", lambda: self.ended_or_answers(alice))
-            if ended == "ended":
-                self.assertNotEqual(alice.process.returncode, 0)
-                alice.process = None
-                self.assertIn(path.name, alice.log_tail())
-                self.assertEqual(path.read_bytes(), bytes(bad))
-            else:
-                alice.stop()
-            path.write_bytes(good)
-        alice.start()
-        self.assertEqual(alice.network()["name"], "family")
-
-    def ended_or_answers(self, node):
-        if node.process.poll() is not None:
-            return "ended"
-        return "answers" if node.command("networks").returncode == 0 else None
-
     def test_a_new_address_of_the_machine(self):
         alice, bob = self.pair()
         self.reaches(bob, alice)
