@@ -118,7 +118,7 @@ void Node::drain() {
     }
     std::visit(engine::Overload{
                    [&](engine::TakeIn& o) { deliver(o.from, o.datagram); },
-                   [&](engine::Transmit& o) { transmit(Way(o.to, o.socket), o.datagram); },
+                   [&](engine::Transmit& o) { transmit(o.to, o.datagram); },
                    [&](engine::OpenSocket& o) {
                      check(spares_.insert(o.socket).second);
                      spares_max_ = std::max(spares_max_, spares_.size());

@@ -205,7 +205,7 @@ void Network::retire(const Now& now) {
 
 void Network::set_up(const Now& now, bool up) {
   if (state_ != State::Member) return;
-  if (up && up_ && interface_.empty()) want_interface();  // what was in its way may be gone
+  if (up && up_ && interface_.name.empty()) want_interface();  // what was in its way may be gone
   if (up == up_) return;
   up_ = up;
   store_identity();
