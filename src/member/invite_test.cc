@@ -88,7 +88,7 @@ TEST(Invite, ErrorsSayWhatIsWrong) {
     std::string_view says;
   };
   ByteVector newer = wire::write_invite(invite_of(room, room.invite(0)));
-  newer[0] = std::byte{2};
+  newer[0] = std::byte{3};
   const Case cases[] = {
       {"", Errc::BadValue, "not an ipop invite"},
       {"hello", Errc::BadValue, "not an ipop invite"},

@@ -127,7 +127,7 @@ INSTANTIATE_TEST_SUITE_P(
     testing::Values(
         Bad{"request cut", "20020100", Errc::Truncated},
         Bad{"request long", "200201000000", Errc::BadValue},
-        Bad{"type 0x24", "2402010000", Errc::BadValue},
+        Bad{"type 0x25", "2502010000", Errc::BadValue},
         Bad{"no state", "2102010000", Errc::Truncated},
         Bad{"state", "210201000003", Errc::BadValue},
         Bad{"busy with findings", "210201000002" + findings_hex("00"), Errc::BadValue},
@@ -168,7 +168,7 @@ INSTANTIATE_TEST_SUITE_P(
         Bad{"path",
             "210201000001"
             "5ca3" +
-                kNats + "030400",
+                kNats + "030500",
             Errc::BadValue},
         Bad{"too many tests", "210201000001" + findings_hex("09"), Errc::BadValue},
         Bad{"tests missing", "210201000001" + findings_hex("01"), Errc::Truncated},

@@ -39,4 +39,10 @@ enum class FrameType : std::uint8_t {
   Spreading = 0x24,
 };
 
+// Bits and kinds in the first bytes of frames.
+inline constexpr std::uint8_t kPongHasDigest = 1;
+inline constexpr std::uint8_t kProofAcceptedYours = 1;
+inline constexpr std::uint8_t kProofBeginsAnew = 2;
+inline constexpr std::uint8_t kReconKindRanges = 2;
+
 }  // namespace ipop::wire

@@ -201,7 +201,8 @@ class Refused(LabTest):
         bob.host.run("ip", "address", "add", f"{inside}/24", "dev", "eth0")
         eventually("it is told", lambda: self.clash_of(bob))
         self.clashes(bob, bob.ipop("status")["health"])
-        self.assertIn("eth0", bob.host.run("ip", "route", "get", str(ipaddress.ip_network(subnet)[6])).stdout)
+        neighbour = str(ipaddress.ip_network(subnet)[6])
+        self.assertIn("eth0", bob.host.run("ip", "route", "get", neighbour).stdout)
         self.answers6(bob, alice)
         bob.host.run("ip", "address", "del", f"{inside}/24", "dev", "eth0")
         eventually("the address comes back", lambda: not self.clash_of(bob))
@@ -214,9 +215,8 @@ class Refused(LabTest):
         line = next(h for h in health if h["code"] == "interface")
         self.assertIn("eth0", line["message"])
         self.assertTrue(line["next"])
-        interface = node.network()["interface"]
-        self.assertEqual(node.host.run("ip", "-4", "-o", "address", "show", "dev", interface).stdout,
-                         "")
+        shown = node.host.run("ip", "-4", "address", "show", "dev", node.network()["interface"])
+        self.assertEqual(shown.stdout, "")
 
     def answers6(self, node, other):
         address = other.self()["ipv6"]
