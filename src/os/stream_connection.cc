@@ -54,6 +54,8 @@ Interest StreamConnection::interest() const {
     case State::Shaking:
       return wants_write_ ? Interest::Write : Interest::Read;
     case State::Open:
+      // What waits to be read meanwhile would only wake us again and again.
+      if (read_wants_write_) return Interest::Write;
       return wants_write_ ? Interest::Read | Interest::Write : Interest::Read;
     case State::Over:
       break;
@@ -95,7 +97,8 @@ bool StreamConnection::handle_ready(Instant now, bool is_readable, bool is_writa
   if (state_ == State::Shaking) shake(now);
   if (state_ != State::Open) return false;
   if (is_writable) flush(now);
-  return is_readable && state_ == State::Open && read(now);
+  const bool read_again = is_writable && std::exchange(read_wants_write_, false);
+  return (is_readable || read_again) && state_ == State::Open && read(now);
 }
 
 void StreamConnection::begin_proxy() {
@@ -157,7 +160,7 @@ bool StreamConnection::read(Instant now) {
     case TlsSession::Step::WantRead:
       return false;
     case TlsSession::Step::WantWrite:
-      wants_write_ = true;
+      read_wants_write_ = true;
       return false;
     case TlsSession::Step::Ended:
       end("");
@@ -179,7 +182,7 @@ bool StreamConnection::send(Instant now, Bytes datagram) {
   }
   queue_.push_back({now, to_vector(datagram)});
   queue_bytes_ += datagram.size();
-  if (!wants_write_) flush(now);
+  if (!wants_write_ && !read_wants_write_) flush(now);
   return true;
 }
 

@@ -50,6 +50,8 @@ class StreamConnection {
   const std::string& problem() const { return problem_; }
   /// Something was sent on it: a member is there.
   bool is_greeted() const { return is_greeted_; }
+  /// Since when it is open, or something came.
+  Instant heard_at() const { return heard_at_; }
   int fd() const { return socket_.fd(); }
   Interest interest() const;
   /// When handle_timeout() is due.
@@ -98,6 +100,7 @@ class StreamConnection {
   bool is_accepted_ = false;
   bool is_greeted_ = false;
   bool wants_write_ = false;
+  bool read_wants_write_ = false;  ///< nothing more is read before TLS has answered something
   Instant open_until_;
   Instant heard_at_{};
   std::string problem_;
