@@ -234,25 +234,29 @@ void StreamThread::dial(Instant now, const Endpoint& to) {
   if (const auto address = IpAddress::parse(options_.proxy->host)) {
     return connect(now, to, {*address, options_.proxy->port});
   }
-  resolving_.try_emplace(to, os::NameLookup(options_.proxy->host, options_.proxy->port),
-                         now + os::StreamConnection::kOpenTime);
+  // One question for all: where the resolver does not answer, each would cost a thread of its own.
+  if (!lookup_ || lookup_->is_done()) lookup_.emplace(options_.proxy->host, options_.proxy->port);
+  resolving_.try_emplace(to, now + os::StreamConnection::kOpenTime);
 }
 
 void StreamThread::look_up(Instant now) {
-  for (auto it = resolving_.begin(); it != resolving_.end();) {
-    const bool done = it->second.lookup.is_done();
-    if (!done && it->second.until > now) {
-      ++it;
-      continue;
+  if (resolving_.empty()) return;
+  const std::string name = "the proxy's name " + options_.proxy->host;
+  if (lookup_->is_done()) {
+    const std::vector<Endpoint> found = lookup_->endpoints();
+    for (const auto& [to, until] : std::exchange(resolving_, {})) {
+      if (found.empty()) {
+        tell(Down{to, name + " has no address"});
+      } else {
+        connect(now, to, found[proxy_turn_++ % found.size()]);
+      }
     }
-    const Endpoint to = it->first;
-    const auto via = done ? it->second.lookup.endpoint() : std::nullopt;
-    it = resolving_.erase(it);
-    if (via)
-      connect(now, to, *via);
-    else
-      tell(Down{to, "its name " + options_.proxy->host + " has no address"});
   }
+  std::erase_if(resolving_, [&](const auto& waiting) {
+    if (waiting.second > now) return false;
+    tell(Down{waiting.first, name + " cannot be looked up: no answer"});
+    return true;
+  });
 }
 
 void StreamThread::connect(Instant now, const Endpoint& to, const Endpoint& via) {
@@ -305,10 +309,7 @@ void StreamThread::settle(const Endpoint& remote) {
   const os::StreamConnection::State state = line.connection.state();
   if (state == os::StreamConnection::State::Over) {
     const bool is_news = line.is_dialled || line.connection.is_greeted();
-    if (is_news) {
-      const bool is_proxys = line.is_dialled && !line.is_told && options_.proxy.has_value();
-      tell(Down{remote, is_proxys ? line.connection.problem() : std::string()});
-    }
+    if (is_news) { tell(Down{remote, line.connection.proxy_problem()}); }
     poller_.remove(line.connection.fd());
     by_token_.erase(line.token);
     lines_.erase(remote);

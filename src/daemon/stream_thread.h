@@ -59,7 +59,7 @@ class StreamThread {
   struct Up {
     Endpoint to;
   };
-  /// It ended, or did not come up; `problem` says why, where it is the proxy's fault.
+  /// It ended, or did not come up; `problem` says why, where that is the proxy's own fault.
   struct Down {
     Endpoint remote;
     std::string problem;
@@ -125,11 +125,9 @@ class StreamThread {
   std::map<Endpoint, Line> lines_;
   std::map<std::uint64_t, Endpoint> by_token_;
   std::uint64_t next_token_;
-  struct Resolving {
-    os::NameLookup lookup;
-    Instant until;
-  };
-  std::map<Endpoint, Resolving> resolving_;  ///< the proxy's name, to get to these
+  std::optional<os::NameLookup> lookup_;   ///< of the proxy's name, until it is answered
+  std::map<Endpoint, Instant> resolving_;  ///< who is to be dialled then, and until when
+  std::size_t proxy_turn_ = 0;             ///< which of its addresses is next
   CallerLimits callers_;
   Instant accept_at_ = Instant::min();  ///< when callers are taken in again
 

@@ -132,6 +132,31 @@ std::size_t count_closed(const std::vector<os::UniqueFd>& sockets) {
   return static_cast<std::size_t>(std::ranges::count_if(sockets, is_closed));
 }
 
+/// Each is asked of the proxy, at an address of its name.
+TEST_F(StreamThreadTest, DialsThroughAProxyThatHasAName) {
+  auto proxy = os::listen_tcp(0);
+  ASSERT_TRUE(proxy);
+  Machine machine({.proxy = os::HttpProxy{"localhost", os::tcp_port(*proxy)}});
+  for (std::uint16_t port = 1; port <= 3; ++port) machine.streams->open({Ipv4{0xc0000207}, port});
+  std::vector<os::AcceptedTcp> asked;
+  EXPECT_TRUE(eventually([&] {
+    if (auto one = os::accept_tcp(*proxy)) asked.push_back(std::move(*one));
+    return asked.size() == 3;
+  }));
+  asked.clear();
+  const auto down = told<StreamThread::Down>(machine);
+  ASSERT_TRUE(down);
+  EXPECT_EQ(down->problem, "") << "that it hangs up may be the target's fault";
+}
+
+TEST_F(StreamThreadTest, SaysThatTheProxyIsNotThere) {
+  Machine machine({.proxy = os::HttpProxy{"127.0.0.1", 9}});
+  machine.streams->open(here_);
+  const auto down = told<StreamThread::Down>(machine);
+  ASSERT_TRUE(down);
+  EXPECT_TRUE(down->problem.starts_with("the proxy: ")) << down->problem;
+}
+
 /// Of one address so many are held that were not answered; one that says nothing does not count
 /// less.
 TEST_F(StreamThreadTest, StrangersOfOneAddressHaveSoManyPlaces) {
