@@ -162,7 +162,7 @@ TEST(Liar, AKickedMemberIsCutOffEverywhereWhateverItSaysAboutItsSet) {
   const auto lie = [&] {
     const auto digest = set_of(dave).digest();
     hand_up(dave, session, bob.endpoint(), wire::Ping{1, Epoch{9}, digest});
-    hand_up(dave, session, bob.endpoint(), wire::Pong{1, 0, digest, Epoch{9}});
+    hand_up(dave, session, bob.endpoint(), wire::Pong{1, Epoch{9}, digest});
     for (const ByteVector& s : old_statements) {
       hand_up(dave, session, bob.endpoint(), wire::StatementFrame{s});
     }

@@ -21,7 +21,7 @@ std::optional<Drop> dropped(const InboundAction& action) {
 struct Step {
   InboundVerdict verdict;
   ByteVector bytes;  ///< what the datagram is now; of what passes through, sealed again
-  std::optional<Endpoint> to;
+  std::optional<Way> to;
 };
 
 Step arrives(const ThreeNodes::Person& at, const Way& from, Bytes datagram, Ecn ecn = Ecn::NotEct) {

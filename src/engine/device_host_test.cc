@@ -135,7 +135,7 @@ class DeviceHostTest : public ::testing::Test {
       for (Output& output : std::exchange(ctx_.outputs, {})) {
         auto* datagram = std::get_if<Transmit>(&output);
         if (datagram == nullptr) continue;
-        to.push_back(datagram->to);
+        to.push_back(datagram->to.endpoint());
         if (datagram->to == at_) phone_->receive(at(now_), datagram->datagram);
       }
     }
