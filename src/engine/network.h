@@ -480,7 +480,6 @@ class Network {
 
   MendTurns mend_turns_;
   UnixTime lived_until_;
-
   std::optional<Join> join_;
   std::vector<Ping> pings_;
   std::vector<Exam> exams_;
