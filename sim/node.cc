@@ -49,6 +49,7 @@ void Node::set_deadline(Instant at) {
 }
 
 void Node::crash() {
+  world_->drop_streams(*this);
   engine_.reset();
   snapshot_.reset();
   garbage_ = {};

@@ -156,5 +156,47 @@ TEST(Stream, ARestartFindsItsWayByTls) {
   EXPECT_TRUE(world.run_until([&] { return world.is_by_tls(world.bob(), "alice"); }, 30s));
 }
 
+/// What bob sends by UDP arrives, and no answer does: each initiation that goes both ways is
+/// answered where it is lost.
+TEST(Stream, AMemberThatHearsNoUdpJoinsByTls) {
+  StreamWorld world(7);
+  world.set_path(world.alice(), world.bob(), {.udp_deaf = world.bob().index()});
+  ASSERT_TRUE(world.joins(world.bob(), "bob"));
+  EXPECT_TRUE(world.run_until([&] { return world.is_by_tls(world.bob(), "alice"); }, 10s));
+  EXPECT_GE(world.weather().blocked, 1U);
+}
+
+/// Whoever was reached by TLS and is gone is dialled anew when it is back, from a new port.
+TEST(Stream, AServersRestartMakesANewConnection) {
+  StreamWorld world(8);
+  ASSERT_TRUE(world.joins(world.bob(), "bob"));
+  ASSERT_TRUE(world.run_until([&] { return world.is_by_tls(world.alice(), "bob"); }, 5s));
+  const auto before = world.status_of(world.alice(), "bob").stream;
+  world.run_for(5s);
+  world.alice().crash();
+  EXPECT_EQ(world.streams(), 0U);
+  world.run_for(1s);
+  world.alice().start();
+  ASSERT_TRUE(world.run_until([&] { return world.is_by_tls(world.alice(), "bob"); }, 60s));
+  EXPECT_NE(world.status_of(world.alice(), "bob").stream, before);
+}
+
+/// Alice serves no longer: that is heard and remembered, and nobody dials there.
+TEST(Stream, WhoServesNoLongerIsNotDialled) {
+  StreamWorld world(9);
+  ASSERT_TRUE(world.joins(world.bob(), "bob"));
+  ASSERT_TRUE(world.run_until([&] { return world.is_by_tls(world.alice(), "bob"); }, 5s));
+  world.set_udp(true);
+  world.alice().crash();
+  world.alice().stream_port = 0;
+  world.alice().start();
+  ASSERT_TRUE(world.run_until([&] { return world.is_by_udp(world.bob(), "alice"); }, 60s));
+  world.run_for(60s);
+  const std::size_t before = world.dials();
+  world.set_udp(false);
+  world.run_for(60s);
+  EXPECT_EQ(world.dials(), before);
+}
+
 }  // namespace
 }  // namespace ipop::sim

@@ -7,6 +7,7 @@
 namespace ipop::sim {
 
 void World::open_stream(Node& from, const Endpoint& to) {
+  ++dials_;
   const auto target = std::ranges::find_if(nodes_, [&](const auto& node) {
     return node->endpoint().address == to.address && node->stream_port == to.port;
   });
@@ -30,6 +31,19 @@ void World::close_stream(Node& from, const Endpoint& to) {
   streams_.erase(it);
   tell_stream(gone.dialler, gone.dialled, Flight::Kind::StreamDown, Duration(0));
   tell_stream(gone.server, gone.source, Flight::Kind::StreamDown, default_path.delay);
+}
+
+/// The node is gone; its system says so to the other ends.
+void World::drop_streams(const Node& of) {
+  for (const Stream& s : streams_) {
+    if (s.dialler == of.index()) {
+      tell_stream(s.server, s.source, Flight::Kind::StreamDown, default_path.delay);
+    } else if (s.server == of.index()) {
+      tell_stream(s.dialler, s.dialled, Flight::Kind::StreamDown, default_path.delay);
+    }
+  }
+  std::erase_if(streams_,
+                [&](const Stream& s) { return s.dialler == of.index() || s.server == of.index(); });
 }
 
 void World::send_streamed(Node& from, const Endpoint& remote, Bytes datagram) {

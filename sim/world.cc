@@ -102,7 +102,8 @@ void World::send(Node& from, const Way& way, Bytes datagram) {
   const Node* target = node_at(to);
   if (target == nullptr) return;
   const Path path = path_between(from.index(), target->index());
-  if (path.blocked || path.udp_blocked || groups_[from.index()] != groups_[target->index()]) {
+  if (path.blocked || path.udp_blocked || path.udp_deaf == target->index() ||
+      groups_[from.index()] != groups_[target->index()]) {
     ++weather_.blocked;
     return;
   }

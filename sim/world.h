@@ -26,7 +26,8 @@ struct Path {
   double duplication = 0;
   double corruption = 0;  ///< one bit is another
   bool blocked = false;
-  bool udp_blocked = false;  ///< what TLS connections carry passes all the same
+  std::optional<std::size_t> udp_deaf{};  ///< this node sends UDP and hears none
+  bool udp_blocked = false;               ///< what TLS connections carry passes all the same
   /// Larger datagrams are dropped without a word: a black hole.
   std::size_t size_max = 65535;
 };
@@ -88,6 +89,8 @@ class World {
   const Weather& weather() const { return weather_; }
   /// TLS connections that are up.
   std::size_t streams() const { return streams_.size(); }
+  /// How often any was dialled, in vain or not.
+  std::size_t dials() const { return dials_; }
   /// What was seen of FORWARDs where they arrived.
   struct Forwards {
     std::vector<std::uint64_t> datagrams_by_hops;  ///< at their destinations
@@ -132,6 +135,7 @@ class World {
   /// TLS connections: one that dials names itself by a port of its own. They lose nothing.
   void open_stream(Node& from, const Endpoint& to);
   void close_stream(Node& from, const Endpoint& to);
+  void drop_streams(const Node& of);
   void send_streamed(Node& from, const Endpoint& remote, Bytes datagram);
   void tell_stream(std::size_t node, const Endpoint& remote, Flight::Kind kind, Duration after);
   void land_stream(const Flight& flight);
@@ -166,6 +170,7 @@ class World {
     Endpoint source;  ///< of the dialling end
   };
   std::vector<Stream> streams_;
+  std::size_t dials_ = 0;
   std::uint16_t next_stream_port_ = 50000;
   Weather weather_;
   Forwards forwards_;

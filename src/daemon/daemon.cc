@@ -87,7 +87,7 @@ std::optional<os::HttpProxy> proxy_of(const DaemonConfig& config, Logger& log) {
   auto proxy = os::HttpProxy::parse(url);
   if (!proxy) {
     log.write(LogLevel::Warning, "tls",
-              "https_proxy is not http://[user:password@]host:port; it is not used");
+              "https_proxy is not [http://][user:password@]host:port; it is not used");
   }
   return proxy;
 }
@@ -396,22 +396,15 @@ void Daemon::keep_watchdog(Instant now) {
 
 void Daemon::handle_stream(const StreamThread::Event& event) {
   if (const auto* up = std::get_if<StreamThread::Up>(&event)) {
-    proxy_problem_.reset();
+    proxy_.handle_up(up->to);
     engine_.handle_stream_up(os::now(), up->to);
   } else if (const auto* down = std::get_if<StreamThread::Down>(&event)) {
-    if (!down->problem.empty()) note_proxy(down->problem);
+    if (proxy_.handle_down(os::now().at, down->remote, down->problem)) {
+      log_->write(LogLevel::Warning, "tls", proxy_.problem()->message);
+    }
     engine_.handle_stream_down(os::now(), down->remote);
   }
   drain();
-}
-
-/// Each one once: it is tried again and again.
-void Daemon::note_proxy(const std::string& problem) {
-  const std::string message = "members cannot be dialled by TLS: " + problem;
-  if (proxy_problem_ && proxy_problem_->message == message) return;
-  log_->write(LogLevel::Warning, "tls", message);
-  proxy_problem_ = {"tls_proxy", message,
-                    "see [tls] proxy in ipopd.toml, or https_proxy in its environment"};
 }
 
 }  // namespace ipop::daemon

@@ -15,6 +15,7 @@
 #include "daemon/igd_thread.h"
 #include "daemon/interfaces.h"
 #include "daemon/packet_threads.h"
+#include "daemon/proxy_health.h"
 #include "daemon/spare_sockets.h"
 #include "daemon/state_store.h"
 #include "daemon/stream_thread.h"
@@ -90,7 +91,6 @@ class Daemon {
   void note_unsent(const Endpoint& to, const Error& error);
   void transmit(engine::Transmit& output);
   void handle_stream(const StreamThread::Event& event);
-  void note_proxy(const std::string& problem);
 
   // handlers.cc
   void handle_requests();
@@ -134,7 +134,7 @@ class Daemon {
   std::unique_ptr<IgdThread> igd_;         ///< none where the settings forbid it
   std::unique_ptr<StreamThread> streams_;  ///< the same
   std::optional<control::Health> streams_problem_;
-  std::optional<control::Health> proxy_problem_;
+  ProxyHealth proxy_;
   os::UdpSender sender_;
   Interfaces interfaces_;
   engine::Engine engine_;

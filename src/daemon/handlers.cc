@@ -461,7 +461,7 @@ void Daemon::finish(ClientId client, control::Reply reply) {
 std::vector<control::Health> Daemon::tls_health() const {
   std::vector<control::Health> out;
   if (streams_problem_) out.push_back(*streams_problem_);
-  if (proxy_problem_) out.push_back(*proxy_problem_);
+  if (proxy_.problem()) out.push_back(*proxy_.problem());
   return out;
 }
 

@@ -94,8 +94,9 @@ class PacketThread {
   dataplane::StreamQueue streams_;
   dataplane::DropCounters drops_;
   os::UdpSockets udp_;
-  /// Commands are a few a day, and the few datagrams of a peer that has no path yet: a lock is the
-  /// simplest right thing, and the worker takes it only after a wake-up.
+  /// Commands are a few a day, the few datagrams of a peer that has no path yet, and what comes by
+  /// TLS, which is slower by much else: a lock is the simplest right thing, and the worker takes it
+  /// only after a wake-up.
   std::mutex commands_mutex_;
   std::vector<Command> commands_;
   std::uint64_t commands_sent_ = 0;

@@ -1,7 +1,8 @@
 #include "daemon/stream_thread.h"
 
 #include <algorithm>
-#include <array>
+#include <cerrno>
+#include <ranges>
 #include <utility>
 
 #include "engine/overload.h"
@@ -19,14 +20,18 @@ constexpr Duration kLookAgain = std::chrono::milliseconds(100);
 constexpr int kRecordsAtOnce = 4;
 /// Connections taken in before those that are there have their turn.
 constexpr int kAcceptsAtOnce = 16;
-/// What one address counts as: of IPv6 a network, whose addresses are one customer's.
-constexpr std::size_t kNetworkBytes = 8;
+/// Looked again for callers: after a pause in which the kernel's backlog holds them.
+constexpr Duration kAcceptAgain = std::chrono::milliseconds(100);
 
-bool is_same_origin(const IpAddress& a, const IpAddress& b) {
-  if (a.is_v6() != b.is_v6()) return false;
-  if (!a.is_v6()) return a == b;
-  return std::equal(a.v6().bytes.begin(), a.v6().bytes.begin() + kNetworkBytes,
-                    b.v6().bytes.begin());
+/// The machine's or our own files have run out, or the kernel's memory.
+bool is_shortage(int error) {
+  return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
+}
+
+std::size_t total(const std::map<IpAddress, std::size_t>& counts) {
+  std::size_t out = 0;
+  for (const auto& [origin, n] : counts) out += n;
+  return out;
 }
 
 }  // namespace
@@ -190,25 +195,30 @@ void StreamThread::take_from_workers(Instant now) {
 void StreamThread::send_on(Instant now, const Endpoint& to, Bytes datagram) {
   const auto it = lines_.find(to);
   if (it == lines_.end() || datagram.empty() || datagram.size() > os::kStreamDatagramMax) return;
+  const Kind before = kind_of(it->second);
   it->second.connection.send(now, datagram);
+  const bool is_first = kind_of(it->second) != before;
   settle(to);
+  if (is_first) make_room_for_greeted(to.address);
 }
 
 void StreamThread::accept(Instant now) {
   for (int i = 0; i < kAcceptsAtOnce; ++i) {
-    if (accepts_.available(now, kAcceptLimit) < 1) {
-      accept_at_ = now + std::chrono::milliseconds(100);  // the kernel's backlog holds the rest
+    if (!callers_.has_room(now)) {
+      accept_at_ = now + kAcceptAgain;
       return;
     }
     auto accepted = os::accept_tcp(options_.listener);
-    if (!accepted) return;
-    const IpAddress& from = accepted->from.address;
-    if (strangers(nullptr) >= kStrangersMax || strangers(&from) >= kStrangersOfOneMax ||
-        greeted() >= kGreetedMax || lines_.contains(accepted->from)) {
+    if (!accepted) {
+      // The listener stays readable all the same.
+      if (is_shortage(accepted.error().os)) accept_at_ = now + kAcceptAgain;
+      return;
+    }
+    const Endpoint remote = accepted->from;
+    if (lines_.contains(remote) || !callers_.take(now, remote.address) ||
+        !make_room_for_stranger(remote.address)) {
       continue;
     }
-    accepts_.take(now, kAcceptLimit);
-    const Endpoint remote = accepted->from;
     adopt(remote,
           os::StreamConnection::accepted(now, std::move(accepted->socket), remote, *server_),
           false);
@@ -224,25 +234,29 @@ void StreamThread::dial(Instant now, const Endpoint& to) {
   if (const auto address = IpAddress::parse(options_.proxy->host)) {
     return connect(now, to, {*address, options_.proxy->port});
   }
-  resolving_.try_emplace(to, os::NameLookup(options_.proxy->host, options_.proxy->port),
-                         now + os::StreamConnection::kOpenTime);
+  // One question for all: where the resolver does not answer, each would cost a thread of its own.
+  if (!lookup_ || lookup_->is_done()) lookup_.emplace(options_.proxy->host, options_.proxy->port);
+  resolving_.try_emplace(to, now + os::StreamConnection::kOpenTime);
 }
 
 void StreamThread::look_up(Instant now) {
-  for (auto it = resolving_.begin(); it != resolving_.end();) {
-    const bool done = it->second.lookup.is_done();
-    if (!done && it->second.until > now) {
-      ++it;
-      continue;
+  if (resolving_.empty()) return;
+  const std::string name = "the proxy's name " + options_.proxy->host;
+  if (lookup_->is_done()) {
+    const std::vector<Endpoint> found = lookup_->endpoints();
+    for (const auto& [to, until] : std::exchange(resolving_, {})) {
+      if (found.empty()) {
+        tell(Down{to, name + " has no address"});
+      } else {
+        connect(now, to, found[proxy_turn_++ % found.size()]);
+      }
     }
-    const Endpoint to = it->first;
-    const auto via = done ? it->second.lookup.endpoint() : std::nullopt;
-    it = resolving_.erase(it);
-    if (via)
-      connect(now, to, *via);
-    else
-      tell(Down{to, "its name " + options_.proxy->host + " has no address"});
   }
+  std::erase_if(resolving_, [&](const auto& waiting) {
+    if (waiting.second > now) return false;
+    tell(Down{waiting.first, name + " cannot be looked up: no answer"});
+    return true;
+  });
 }
 
 void StreamThread::connect(Instant now, const Endpoint& to, const Endpoint& via) {
@@ -295,10 +309,7 @@ void StreamThread::settle(const Endpoint& remote) {
   const os::StreamConnection::State state = line.connection.state();
   if (state == os::StreamConnection::State::Over) {
     const bool is_news = line.is_dialled || line.connection.is_greeted();
-    if (is_news) {
-      const bool is_proxys = line.is_dialled && !line.is_told && options_.proxy.has_value();
-      tell(Down{remote, is_proxys ? line.connection.problem() : std::string()});
-    }
+    if (is_news) { tell(Down{remote, line.connection.proxy_problem()}); }
     poller_.remove(line.connection.fd());
     by_token_.erase(line.token);
     lines_.erase(remote);
@@ -314,18 +325,55 @@ void StreamThread::settle(const Endpoint& remote) {
   }
 }
 
-std::size_t StreamThread::strangers(const IpAddress* of) const {
-  return static_cast<std::size_t>(std::ranges::count_if(lines_, [&](const auto& entry) {
-    const Line& line = entry.second;
-    return !line.is_dialled && !line.connection.is_greeted() &&
-           (of == nullptr || is_same_origin(entry.first.address, *of));
-  }));
+StreamThread::Kind StreamThread::kind_of(const Line& line) {
+  if (line.is_dialled) return Kind::Dialled;
+  return line.connection.is_greeted() ? Kind::Greeted : Kind::Stranger;
 }
 
-std::size_t StreamThread::greeted() const {
-  return static_cast<std::size_t>(std::ranges::count_if(lines_, [](const auto& entry) {
-    return !entry.second.is_dialled && entry.second.connection.is_greeted();
-  }));
+StreamThread::Counts StreamThread::count(Kind kind) const {
+  Counts out;
+  for (const auto& [remote, line] : lines_) {
+    if (kind_of(line) == kind) ++out[origin_of(remote.address)];
+  }
+  return out;
+}
+
+/// Of the origins that have most of this kind: a stranger's that is the oldest, a greeted one that
+/// has been silent for longest. Requires: there is one.
+void StreamThread::end_one(Kind kind, const Counts& counts) {
+  const std::size_t most = std::ranges::max(counts | std::views::values);
+  const auto age = [&](const Line& line) {
+    return std::pair(kind == Kind::Greeted ? line.connection.heard_at() : Instant(), line.token);
+  };
+  auto victim = lines_.end();
+  for (auto it = lines_.begin(); it != lines_.end(); ++it) {
+    const auto origin = counts.find(origin_of(it->first.address));
+    if (kind_of(it->second) != kind || origin == counts.end() || origin->second != most) continue;
+    if (victim == lines_.end() || age(it->second) < age(victim->second)) victim = it;
+  }
+  const Endpoint remote = victim->first;
+  victim->second.connection.close();
+  settle(remote);
+}
+
+/// False: its own origin has as many as it may.
+bool StreamThread::make_room_for_stranger(const IpAddress& from) {
+  const Counts counts = count(Kind::Stranger);
+  const auto own = counts.find(origin_of(from));
+  if (own != counts.end() && own->second >= kStrangersOfOneMax) return false;
+  if (total(counts) >= kStrangersMax) end_one(Kind::Stranger, counts);
+  return true;
+}
+
+/// One from there was just answered for the first time.
+void StreamThread::make_room_for_greeted(const IpAddress& from) {
+  const Counts counts = count(Kind::Greeted);
+  const auto own = counts.find(origin_of(from));
+  if (own != counts.end() && own->second > kGreetedOfOneMax) {
+    end_one(Kind::Greeted, {*own});
+  } else if (total(counts) > kGreetedMax) {
+    end_one(Kind::Greeted, counts);
+  }
 }
 
 }  // namespace ipop::daemon

@@ -10,7 +10,7 @@
 #include <variant>
 #include <vector>
 
-#include "base/token_bucket.h"
+#include "daemon/caller_limits.h"
 #include "daemon/packet_threads.h"
 #include "os/name_lookup.h"
 #include "os/stream_connection.h"
@@ -22,17 +22,19 @@ namespace ipop::daemon {
 /// engine asks for. What comes in goes to the packet threads; what these send, and control, goes
 /// out where it finds room. Named by the other end's address. For the control thread.
 ///
-/// Whoever calls costs little: so many that have not been answered yet are held, of one address and
-/// in all (StreamConnection says for how long), and so many are taken in a second. A member that
-/// has been answered counts against an own limit.
+/// Whoever calls costs little: so many that have not been answered yet are held, of one origin and
+/// in all (StreamConnection says for how long), and so many are taken in a second (CallerLimits). A
+/// member that has been answered counts against an own limit. Where all places are taken, the
+/// origin that has most of them gives up one.
 class StreamThread {
  public:
   static constexpr std::size_t kStrangersMax = 64;
   static constexpr std::size_t kStrangersOfOneMax = 8;
   static constexpr std::size_t kGreetedMax = 256;
+  /// An office behind one address.
+  static constexpr std::size_t kGreetedOfOneMax = 64;
   /// Datagrams of one that was not answered; a member's first handshakes are half a dozen.
   static constexpr int kUnansweredMax = 16;
-  static constexpr TokenBucket::Limit kAcceptLimit{.per_second = 50, .burst = 50};
 
   struct Options {
     os::UniqueFd listener{};  ///< none: nobody is taken in
@@ -57,7 +59,7 @@ class StreamThread {
   struct Up {
     Endpoint to;
   };
-  /// It ended, or did not come up; `problem` says why, where it is the proxy's fault.
+  /// It ended, or did not come up; `problem` says why, where that is the proxy's own fault.
   struct Down {
     Endpoint remote;
     std::string problem;
@@ -104,8 +106,14 @@ class StreamThread {
   void handle_ready(Instant now, const os::Ready& ready);
   void send_on(Instant now, const Endpoint& to, Bytes datagram);
   void settle(const Endpoint& remote);
-  std::size_t strangers(const IpAddress* of) const;
-  std::size_t greeted() const;
+  enum class Kind : std::uint8_t { Dialled, Stranger, Greeted };
+  static Kind kind_of(const Line& line);
+  /// How many each origin has.
+  using Counts = std::map<IpAddress, std::size_t>;
+  Counts count(Kind kind) const;
+  void end_one(Kind kind, const Counts& counts);
+  bool make_room_for_stranger(const IpAddress& from);
+  void make_room_for_greeted(const IpAddress& from);
 
   PacketThreads* packets_;
   Options options_;
@@ -117,12 +125,10 @@ class StreamThread {
   std::map<Endpoint, Line> lines_;
   std::map<std::uint64_t, Endpoint> by_token_;
   std::uint64_t next_token_;
-  struct Resolving {
-    os::NameLookup lookup;
-    Instant until;
-  };
-  std::map<Endpoint, Resolving> resolving_;  ///< the proxy's name, to get to these
-  TokenBucket accepts_;
+  std::optional<os::NameLookup> lookup_;   ///< of the proxy's name, until it is answered
+  std::map<Endpoint, Instant> resolving_;  ///< who is to be dialled then, and until when
+  std::size_t proxy_turn_ = 0;             ///< which of its addresses is next
+  CallerLimits callers_;
   Instant accept_at_ = Instant::min();  ///< when callers are taken in again
 
   /// Commands are a few a second: a lock is the simplest right thing.

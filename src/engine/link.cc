@@ -36,6 +36,7 @@ Link::Link(const session::Session::Options& options, const Context& ctx, std::ui
 
 void Link::add_way(const Now& now, const Way& way) {
   paths_.add_hint(way);
+  if (way.is_stream()) is_streams_turn_ = true;
   if (control_pair()) paths_.probe(now.at, way);
   pump(now);
 }
@@ -301,7 +302,14 @@ void Link::pump_session(const Now& now) {
     auto output = session_.poll_output();
     std::visit(Overload{
                    [&](session::Session::SendInitiation& o) {
-                     for (const Way& to : paths_.destinations()) {
+                     const std::vector<Way> ways = paths_.destinations();
+                     // Of two copies the one that arrives first is answered, on its way alone.
+                     // Where UDP gets there and nothing comes back, TLS needs one of its own.
+                     const bool by_streams = !paths_.active() &&
+                                             std::ranges::any_of(ways, &Way::is_stream) &&
+                                             std::exchange(is_streams_turn_, !is_streams_turn_);
+                     for (const Way& to : ways) {
+                       if (by_streams && !to.is_stream()) continue;
                        outputs_.emplace_back(Send{to, o.datagram});
                      }
                    },

@@ -199,6 +199,7 @@ class Link {
   Instant proven_at_ = Instant::min();
   Instant ping_sent_at_ = Instant::min();
   int pings_unanswered_ = 0;
+  bool is_streams_turn_ = false;  ///< the next initiation goes by TLS alone
   bool was_online_ = false;
   std::vector<Output> outputs_;
 };

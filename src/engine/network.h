@@ -461,7 +461,6 @@ class Network {
 
   MendTurns mend_turns_;
   UnixTime lived_until_;
-
   std::optional<Join> join_;
   std::vector<Admission> admissions_;
   std::vector<Ping> pings_;

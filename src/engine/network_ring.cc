@@ -102,7 +102,8 @@ void Network::link_to(const Now& now, const wire::NodeId& node) {
   peer.in_ring = true;
   call(now, peer);
   note_ring_link(now, peer);
-  const bool hopeless = !peer.link->online() && !peer.link->has_ways() && streams_of(peer).empty();
+  const bool may_dial = ctx_->may_dial && !streams_of(peer).empty();
+  const bool hopeless = !peer.link->online() && !peer.link->has_ways() && !may_dial;
   if (hopeless) ring_->handle_unreachable(now.at, node);
 }
 

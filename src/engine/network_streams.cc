@@ -15,6 +15,11 @@ constexpr Duration kStreamAfter = std::chrono::seconds(3);
 /// While UDP does not do, the dialler is told again and again.
 constexpr Duration kStreamAgain = std::chrono::seconds(5);
 static_assert(kStreamAgain < nat::StreamDialer::kWantedFor);
+static_assert(2 * kStreamAgain < nat::StreamDialer::kGreet);
+
+/// Of STREAMS frames that name other addresses than before, from one member: a few, as its
+/// interfaces come up, then one in two minutes. Each new address is dialled and goes to the disk.
+constexpr TokenBucket::Limit kStreamsLimit{.per_second = 1.0 / 120, .burst = 3};
 
 }  // namespace
 
@@ -39,21 +44,40 @@ void Network::stream_timeout(const Now& now, Peer& peer) {
       peer.called || peer.link->online() || (state_ == State::Joining && up_ && !finished_);
   if (!ctx_->may_dial || !is_wanted || peer.doomed || is_reached_by_udp(peer)) return;
   peer.stream_at = now.at + kStreamAgain;
-  for (const Endpoint& e : streams_of(peer)) {
-    ctx_->dialer.want(now.at, e);
+  if (const auto way = peer.link->way(); way && way->is_stream()) {
+    ctx_->dialer.handle_proven(way->endpoint());
+    if (!ctx_->dialer.is_up(way->endpoint())) return;  // the peer's connection leads there
+  }
+  const std::vector<Endpoint> known = streams_of(peer);
+  ctx_->dialer.want(now.at, known);
+  for (const Endpoint& e : known) {
     if (ctx_->dialer.is_up(e)) take_stream(now, peer, e);
   }
 }
 
-/// It may be known from the peer itself, from before, or from an invite.
+/// They may be known from the peer itself, from before, or from an invite. First the one that leads
+/// there, listed or not, then those that anybody can reach.
 std::vector<Endpoint> Network::streams_of(const Peer& peer) const {
   std::vector<Endpoint> out;
+  const std::vector<Endpoint> own = own_streams();
   const auto add = [&](const Endpoint& e) {
-    if (is_acceptable(e) && std::ranges::find(out, e) == out.end()) out.push_back(e);
+    const bool is_here = std::ranges::count(ctx_->local_addresses, e.address) != 0 ||
+                         std::ranges::count(own, e) != 0;
+    if (is_acceptable(e) && !is_here && std::ranges::count(out, e) == 0) out.push_back(e);
   };
-  for (const Endpoint& e : peer.streams) add(e);
-  if (peer.node) {
-    for (const Endpoint& e : stream_addresses_.of(*peer.node)) add(e);
+  if (const auto way = peer.link->way(); way && way->is_stream()) {
+    if (ctx_->dialer.is_up(way->endpoint())) add(way->endpoint());
+  }
+  const auto remembered =
+      peer.node ? stream_addresses_.of(*peer.node) : std::span<const Endpoint>();
+  for (const bool is_public : {true, false}) {
+    const auto add_all = [&](std::span<const Endpoint> some) {
+      for (const Endpoint& e : some) {
+        if (nat::is_public(e.address) == is_public) add(e);
+      }
+    };
+    add_all(peer.streams);
+    add_all(remembered);
   }
   out.resize(std::min(out.size(), wire::kStreamsMax));
   return out;
@@ -78,26 +102,35 @@ void Network::handle_stream_up(const Now& now, const Endpoint& to) {
 
 void Network::handle_stream_down(const Now& now, const Endpoint& remote) {
   const Way way = Way::stream(remote);
-  peers_.change_if([&](const Peer& peer) { return peer.link->has_way(way); },
-                   [&](Peer& peer) { peer.link->remove_way(now, way); });
+  const auto is_concerned = [&](const Peer& peer) {
+    return peer.link->has_way(way) ||
+           (peer.stream_at != Instant::max() && std::ranges::count(streams_of(peer), remote) != 0);
+  };
+  peers_.change_if(is_concerned, [&](Peer& peer) {
+    if (peer.link->has_way(way)) peer.link->remove_way(now, way);
+    // Another address has its turn.
+    if (peer.stream_at != Instant::max()) peer.stream_at = now.at;
+  });
   pump(now);
 }
 
 void Network::handle_streams(const Now& now, Peer& peer, const wire::Streams& streams) {
-  peer.streams.clear();
+  std::vector<Endpoint> said;
   for (const Endpoint& e : streams.endpoints) {
-    if (is_acceptable(e)) peer.streams.push_back(e);
+    if (is_acceptable(e) && !e.address.is_link_local()) said.push_back(e);
   }
-  if (peer.node && stream_addresses_.note(*peer.node, peer.streams) &&
+  const bool is_news = said != peer.streams ||
+                       (peer.node && !std::ranges::equal(said, stream_addresses_.of(*peer.node)));
+  if (!is_news || !peer.streams_budget.take(now.at, kStreamsLimit)) return;
+  peer.streams = std::move(said);
+  if (peer.node && stream_addresses_.replace(*peer.node, peer.streams) &&
       peers_store_at_ == Instant::max()) {
     peers_store_at_ = now.at + kPeersStoreDelay;
   }
 }
 
-void Network::send_own_streams(Peer& peer) const {
-  const std::vector<Endpoint> own = own_streams();
-  if (!own.empty()) peer.link->send(wire::Streams{own});
-}
+/// Also that there are none: there may have been before.
+void Network::send_own_streams(Peer& peer) const { peer.link->send(wire::Streams{own_streams()}); }
 
 /// Where others may dial us: the addresses that are known of this machine, with the port that we
 /// take connections at; those that a stranger reaches first. None where we take none.

@@ -88,6 +88,7 @@ struct Peer {
   Instant stream_at = Instant::max();  ///< when to look whether UDP reaches it
   TokenBucket urgent_budget;           ///< for what is evaluated at once
   TokenBucket peers_budget;            ///< for its naming them
+  TokenBucket streams_budget;          ///< the same, those of TLS
   Instant since{};                     ///< when this object was made
   std::map<SessionIndex, PairProof> proofs;
   wire::PartAssembler parts;

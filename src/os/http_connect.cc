@@ -61,8 +61,11 @@ bool is_host(std::string_view host) {
 
 std::optional<HttpProxy> HttpProxy::parse(std::string_view url) {
   constexpr std::string_view kScheme = "http://";
-  if (!url.starts_with(kScheme)) return std::nullopt;
-  url.remove_prefix(kScheme.size());
+  if (url.starts_with(kScheme)) {
+    url.remove_prefix(kScheme.size());
+  } else if (url.find("://") != std::string_view::npos) {
+    return std::nullopt;
+  }
   if (url.ends_with('/')) url.remove_suffix(1);
   HttpProxy out;
   if (const auto at = url.rfind('@'); at != std::string_view::npos) {
@@ -106,10 +109,11 @@ std::string http_connect_request(const HttpProxy& proxy, const Endpoint& to) {
 
 HttpConnectReply::State HttpConnectReply::add(std::string_view bytes) {
   if (state_ != State::Reading) return state_;
-  head_.append(bytes.substr(0, kHeadMax + 1 - std::min(head_.size(), kHeadMax + 1)));
+  const std::size_t head_max = kHeadMax - interim_bytes_;
+  head_.append(bytes.substr(0, head_max + 1 - std::min(head_.size(), head_max + 1)));
   const auto end = head_.find("\r\n\r\n");
   if (end == std::string::npos) {
-    if (head_.size() > kHeadMax) state_ = State::Broken;
+    if (head_.size() > head_max) state_ = State::Broken;
     return state_;
   }
   state_ = State::Broken;
@@ -123,6 +127,7 @@ HttpConnectReply::State HttpConnectReply::add(std::string_view bytes) {
   if (error != std::errc{} || rest != line.data() + 12 || status < 100) return state_;
   if (status < 200) {  // RFC 9110, 15.2: another one follows
     const std::string behind = head_.substr(end + 4);
+    interim_bytes_ = std::min(interim_bytes_ + end + 4, kHeadMax);
     head_.clear();
     state_ = State::Reading;
     return add(behind);
@@ -137,31 +142,9 @@ HttpConnectReply::State HttpConnectReply::add(std::string_view bytes) {
 }
 
 std::string HttpConnectReply::problem() const {
-  switch (state_) {
-    case State::Reading:
-      return "it does not answer";
-    case State::Open:
-      return {};
-    case State::Broken:
-      return "it does not answer as an HTTP proxy does";
-    case State::Refused:
-      break;
-  }
-  const std::string status = std::to_string(status_) + ": ";
-  switch (status_) {
-    case 401:
-    case 407:
-      return status + "it wants another user and password";
-    case 403:
-    case 405:
-      return status + "it does not allow connections there";
-    case 502:
-    case 503:
-    case 504:
-      return status + "it does not get there";
-    default:
-      return status + "it refuses";
-  }
+  if (state_ == State::Broken) return "it does not answer as an HTTP proxy does";
+  const bool wants_user = state_ == State::Refused && (status_ == 401 || status_ == 407);
+  return wants_user ? std::to_string(status_) + ": it wants another user and password" : "";
 }
 
 }  // namespace ipop::os

@@ -11,8 +11,8 @@
 /// I/O.
 namespace ipop::os {
 
-/// "http://[user:password@]host[:port]", of which a '/' may follow; the port is 80 otherwise, user
-/// and password may have %XX.
+/// "[http://][user:password@]host[:port]", which a '/' may follow; the port is 80 otherwise, user
+/// and password may have %XX. Without a scheme, as curl takes it.
 struct HttpProxy {
   std::string host;  ///< a name or an address; IPv6 without its brackets
   std::uint16_t port = 80;
@@ -29,7 +29,8 @@ std::string http_connect_request(const HttpProxy& proxy, const Endpoint& to);
 /// Reads the proxy's answer as it comes.
 class HttpConnectReply {
  public:
-  /// Of the whole head. Servers and proxies take 8 kB to be plenty.
+  /// Of the whole head, those of interim answers (1xx) included. Servers and proxies take 8 kB to
+  /// be plenty.
   static constexpr std::size_t kHeadMax = 8192;
 
   enum class State : std::uint8_t {
@@ -43,11 +44,14 @@ class HttpConnectReply {
   State state() const { return state_; }
   /// 3 digits; 0 before there is one.
   int status() const { return status_; }
-  /// One line for the operator: "407: it wants a user and a password".
+  /// One line for the operator where it would refuse any target, since it is no proxy or wants
+  /// another user: "407: it wants another user and password". Empty for what may be of this target
+  /// alone.
   std::string problem() const;
 
  private:
   std::string head_;
+  std::size_t interim_bytes_ = 0;  ///< of heads before this one
   State state_ = State::Reading;
   int status_ = 0;
 };

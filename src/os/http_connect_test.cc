@@ -12,12 +12,13 @@ TEST(HttpProxy, ReadsWhatUsersWrite) {
   EXPECT_EQ(HttpProxy::parse("http://192.0.2.1/"), (HttpProxy{"192.0.2.1", 80, ""}));
   EXPECT_EQ(HttpProxy::parse("http://[2001:db8::1]:8080"), (HttpProxy{"2001:db8::1", 8080, ""}));
   EXPECT_EQ(HttpProxy::parse("http://bob:p%40ss%3a@proxy:1"), (HttpProxy{"proxy", 1, "bob:p@ss:"}));
+  EXPECT_EQ(HttpProxy::parse("proxy.example:3128"), (HttpProxy{"proxy.example", 3128, ""}));
   EXPECT_EQ(HttpProxy::parse("http://bob@proxy:1"), (HttpProxy{"proxy", 1, "bob:"}));
 }
 
 TEST(HttpProxy, RefusesWhatItCannotUse) {
   for (const char* url :
-       {"", "proxy:3128", "https://proxy:3128", "socks5://proxy:1", "http://", "http://:80",
+       {"", "https://proxy:3128", "socks5://proxy:1", "http://", "http://:80",
         "http://proxy:", "http://proxy:0", "http://proxy:65536", "http://proxy:12x",
         "http://proxy:-1", "http://pro xy:1", "http://proxy\r\nX: y:1", "http://[2001:db8::1",
         "http://[proxy]:1", "http://a%0d%0aX:b@proxy:1", "http://a%4@proxy:1", "http://a%zz@proxy",
@@ -61,9 +62,9 @@ TEST(HttpConnectReply, SaysWhyNot) {
        {Case{
             "HTTP/1.1 407 Proxy Authentication Required\r\nProxy-Authenticate: Basic\r\n\r\n<html>",
             407, "407: it wants another user and password"},
-        Case{"HTTP/1.1 403 Forbidden\r\n\r\n", 403, "403: it does not allow connections there"},
-        Case{"HTTP/1.1 502 Bad Gateway\r\n\r\n", 502, "502: it does not get there"},
-        Case{"HTTP/1.1 302 Found\r\nLocation: x\r\n\r\n", 302, "302: it refuses"}}) {
+        Case{"HTTP/1.1 403 Forbidden\r\n\r\n", 403, ""},
+        Case{"HTTP/1.1 502 Bad Gateway\r\n\r\n", 502, ""},
+        Case{"HTTP/1.1 302 Found\r\nLocation: x\r\n\r\n", 302, ""}}) {
     HttpConnectReply reply;
     EXPECT_EQ(reply.add(c.head), State::Refused) << c.head;
     EXPECT_EQ(reply.status(), c.status);
@@ -90,6 +91,16 @@ TEST(HttpConnectReply, HasAnEnd) {
   }
   EXPECT_EQ(reply.state(), State::Broken);
   EXPECT_EQ(reply.add("\r\n\r\n"), State::Broken);
+}
+
+TEST(HttpConnectReply, InterimAnswersHaveAnEnd) {
+  HttpConnectReply reply;
+  std::size_t taken = 0;
+  const std::string_view interim = "HTTP/1.1 102 Processing\r\n\r\n";
+  while (reply.add(interim) == State::Reading) {
+    ASSERT_LE(++taken, HttpConnectReply::kHeadMax / interim.size());
+  }
+  EXPECT_EQ(reply.state(), State::Broken);
 }
 
 }  // namespace

@@ -49,17 +49,18 @@ bool NameLookup::is_done() const {
   return !question_->was_asked || ::gai_error(&question_->request) != EAI_INPROGRESS;
 }
 
-std::optional<Endpoint> NameLookup::endpoint() const {
+std::vector<Endpoint> NameLookup::endpoints() const {
   check(is_done());
+  std::vector<Endpoint> out;
   const bool answered = question_->was_asked && ::gai_error(&question_->request) == 0;
   for (const addrinfo* a = answered ? question_->request.ar_result : nullptr; a != nullptr;
        a = a->ai_next) {
     sockaddr_storage storage{};
     if (a->ai_addrlen > sizeof storage) continue;
     std::memcpy(&storage, a->ai_addr, a->ai_addrlen);
-    if (const auto out = to_endpoint(storage, a->ai_addrlen)) return out;
+    if (const auto one = to_endpoint(storage, a->ai_addrlen)) out.push_back(*one);
   }
-  return std::nullopt;
+  return out;
 }
 
 }  // namespace ipop::os

@@ -2,8 +2,8 @@
 
 #include <cstdint>
 #include <memory>
-#include <optional>
 #include <string>
+#include <vector>
 
 #include "base/address.h"
 
@@ -20,8 +20,9 @@ class NameLookup {
   NameLookup& operator=(NameLookup&&) = delete;
 
   bool is_done() const;
-  /// The first address. Nullopt: the name has none, or cannot be looked up. Requires: is_done().
-  std::optional<Endpoint> endpoint() const;
+  /// In the resolver's order. Empty: the name has none, or cannot be looked up. Requires:
+  /// is_done().
+  std::vector<Endpoint> endpoints() const;
 
  private:
   struct Question;

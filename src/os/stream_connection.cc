@@ -54,6 +54,8 @@ Interest StreamConnection::interest() const {
     case State::Shaking:
       return wants_write_ ? Interest::Write : Interest::Read;
     case State::Open:
+      // What waits to be read meanwhile would only wake us again and again.
+      if (read_wants_write_) return Interest::Write;
       return wants_write_ ? Interest::Read | Interest::Write : Interest::Read;
     case State::Over:
       break;
@@ -70,23 +72,15 @@ Instant StreamConnection::deadline() const {
 
 void StreamConnection::handle_timeout(Instant now) {
   if (deadline() > now) return;
-  switch (state_) {
-    case State::Connecting:
-      return end("no answer");
-    case State::AskingProxy:
-      return end("the proxy: " + reply_.problem());
-    case State::Shaking:
-      return end("no answer by TLS");
-    case State::Open:
-    case State::Over:
-      return close();
-  }
+  if (state_ == State::Open) return close();
+  if (state_ == State::Connecting && proxy_) return blame_proxy("no answer");
+  end();
 }
 
 bool StreamConnection::handle_ready(Instant now, bool is_readable, bool is_writable) {
   if (state_ == State::Connecting && is_writable) {
     if (const int error = connect_result(socket_); error != 0) {
-      end(error_text(error));
+      proxy_ ? blame_proxy(error_text(error)) : end();
       return false;
     }
     proxy_ ? begin_proxy() : begin_tls();
@@ -95,7 +89,8 @@ bool StreamConnection::handle_ready(Instant now, bool is_readable, bool is_writa
   if (state_ == State::Shaking) shake(now);
   if (state_ != State::Open) return false;
   if (is_writable) flush(now);
-  return is_readable && state_ == State::Open && read(now);
+  const bool read_again = is_writable && std::exchange(read_wants_write_, false);
+  return (is_readable || read_again) && state_ == State::Open && read(now);
 }
 
 void StreamConnection::begin_proxy() {
@@ -107,27 +102,26 @@ void StreamConnection::ask_proxy() {
   while (!request_.empty()) {
     const ssize_t n = ::send(socket_.fd(), request_.data(), request_.size(), MSG_NOSIGNAL);
     if (n < 0 && errno == EAGAIN) return;
-    if (n < 0) return end("the proxy: " + error_text(errno));
+    if (n < 0) return end();
     request_.erase(0, static_cast<std::size_t>(n));
   }
   while (reply_.state() == HttpConnectReply::State::Reading) {
     std::array<char, 1024> bytes;  // NOLINT(cppcoreguidelines-pro-type-member-init)
     const ssize_t n = ::recv(socket_.fd(), bytes.data(), bytes.size(), 0);
     if (n < 0 && errno == EAGAIN) return;
-    if (n < 0) return end("the proxy: " + error_text(errno));
-    if (n == 0) return end("the proxy: it hangs up");
+    if (n < 0) return end();
+    if (n == 0) return end();
     reply_.add({bytes.data(), static_cast<std::size_t>(n)});
   }
-  if (reply_.state() != HttpConnectReply::State::Open) {
-    return end("the proxy: " + reply_.problem());
-  }
-  begin_tls();
+  if (reply_.state() == HttpConnectReply::State::Open) return begin_tls();
+  const std::string problem = reply_.problem();
+  problem.empty() ? end() : blame_proxy(problem);
 }
 
 void StreamConnection::begin_tls() {
   auto tls = is_accepted_ ? TlsSession::accept(*context_, socket_.fd())
                           : TlsSession::connect(*context_, socket_.fd());
-  if (!tls) return end(std::string(tls.error().what));
+  if (!tls) return end();
   tls_ = std::move(*tls);
   state_ = State::Shaking;
 }
@@ -135,7 +129,7 @@ void StreamConnection::begin_tls() {
 void StreamConnection::shake(Instant now) {
   const TlsSession::Step step = tls_->handshake();
   wants_write_ = step == TlsSession::Step::WantWrite;
-  if (step == TlsSession::Step::Ended) return end("no TLS 1.3 there");
+  if (step == TlsSession::Step::Ended) return end();
   if (step != TlsSession::Step::Done) return;
   state_ = State::Open;
   heard_at_ = now;
@@ -145,7 +139,7 @@ void StreamConnection::shake(Instant now) {
 /// One record; true when there was one.
 bool StreamConnection::read(Instant now) {
   if (frames_.is_broken()) {
-    end("");
+    end();
     return false;
   }
   const TlsSession::Moved moved = tls_->read(frames_.room());
@@ -157,10 +151,10 @@ bool StreamConnection::read(Instant now) {
     case TlsSession::Step::WantRead:
       return false;
     case TlsSession::Step::WantWrite:
-      wants_write_ = true;
+      read_wants_write_ = true;
       return false;
     case TlsSession::Step::Ended:
-      end("");
+      end();
       return false;
   }
   return false;
@@ -179,7 +173,7 @@ bool StreamConnection::send(Instant now, Bytes datagram) {
   }
   queue_.push_back({now, to_vector(datagram)});
   queue_bytes_ += datagram.size();
-  if (!wants_write_) flush(now);
+  if (!wants_write_ && !read_wants_write_) flush(now);
   return true;
 }
 
@@ -202,7 +196,7 @@ void StreamConnection::flush(Instant now) {
   wants_write_ = false;
   while (written_ < writing_.size() || fill(now)) {
     const TlsSession::Moved moved = tls_->write(Bytes(writing_).subspan(written_));
-    if (moved.step == TlsSession::Step::Ended) return end("");
+    if (moved.step == TlsSession::Step::Ended) return end();
     if (moved.step != TlsSession::Step::Done) {
       wants_write_ = moved.step == TlsSession::Step::WantWrite;
       return;
@@ -213,12 +207,16 @@ void StreamConnection::flush(Instant now) {
 
 void StreamConnection::close() {
   if (tls_ && state_ == State::Open) tls_->shut_down();
-  end("");
+  end();
 }
 
-void StreamConnection::end(std::string problem) {
+void StreamConnection::blame_proxy(const std::string& problem) {
+  proxy_problem_ = "the proxy: " + problem;
+  end();
+}
+
+void StreamConnection::end() {
   state_ = State::Over;
-  problem_ = std::move(problem);
   queue_.clear();
   queue_bytes_ = 0;
   writing_.clear();

@@ -46,10 +46,13 @@ class StreamConnection {
 
   State state() const { return state_; }
   const Endpoint& remote() const { return remote_; }
-  /// Why it is Over, for the operator; empty where nothing is wrong.
-  const std::string& problem() const { return problem_; }
+  /// Why it is Over, for the operator, where that is the proxy's own fault: it is not there, is no
+  /// proxy, or wants another user. Empty for anything that may be the far end's.
+  const std::string& proxy_problem() const { return proxy_problem_; }
   /// Something was sent on it: a member is there.
   bool is_greeted() const { return is_greeted_; }
+  /// Since when it is open, or something came.
+  Instant heard_at() const { return heard_at_; }
   int fd() const { return socket_.fd(); }
   Interest interest() const;
   /// When handle_timeout() is due.
@@ -76,7 +79,8 @@ class StreamConnection {
   bool read(Instant now);
   void flush(Instant now);
   bool fill(Instant now);
-  void end(std::string problem);
+  void end();
+  void blame_proxy(const std::string& problem);
 
   State state_;
   Endpoint remote_;
@@ -98,9 +102,10 @@ class StreamConnection {
   bool is_accepted_ = false;
   bool is_greeted_ = false;
   bool wants_write_ = false;
+  bool read_wants_write_ = false;  ///< nothing more is read before TLS has answered something
   Instant open_until_;
   Instant heard_at_{};
-  std::string problem_;
+  std::string proxy_problem_;
 };
 
 }  // namespace ipop::os

@@ -161,7 +161,7 @@ TEST_F(StreamConnectionTest, SaysWhatTheProxySaid) {
   const std::string_view reply = "HTTP/1.1 407 No\r\n\r\n";
   ASSERT_GT(::send(proxy.socket.fd(), reply.data(), reply.size(), MSG_NOSIGNAL), 0);
   while (client.state() != State::Over && now().at < end) client.handle_ready(at_, true, true);
-  EXPECT_EQ(client.problem(), "the proxy: 407: it wants another user and password");
+  EXPECT_EQ(client.proxy_problem(), "the proxy: 407: it wants another user and password");
 }
 
 TEST(TcpSocket, SaysThatAPortIsTaken) {

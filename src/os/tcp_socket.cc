@@ -63,14 +63,14 @@ std::uint16_t tcp_port(const UniqueFd& listener) {
   return ntohs(reinterpret_cast<const sockaddr_in*>(&own)->sin_port);
 }
 
-std::optional<AcceptedTcp> accept_tcp(const UniqueFd& listener) {
+Result<AcceptedTcp> accept_tcp(const UniqueFd& listener) {
   sockaddr_storage from{};
   socklen_t length = sizeof from;
   UniqueFd socket(::accept4(listener.fd(), reinterpret_cast<sockaddr*>(&from), &length,
                             SOCK_CLOEXEC | SOCK_NONBLOCK));
-  if (!socket) return std::nullopt;
+  if (!socket) return fail(Errc::Os, "accept4", errno);
   const auto endpoint = to_endpoint(from, length);
-  if (!endpoint) return std::nullopt;
+  if (!endpoint) return fail(Errc::Os, "accept4", EAFNOSUPPORT);
   tune(socket.fd());
   return AcceptedTcp{std::move(socket), *endpoint};
 }

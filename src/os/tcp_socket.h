@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
 
 #include "base/address.h"
 #include "base/error.h"
@@ -20,8 +19,9 @@ struct AcceptedTcp {
   UniqueFd socket;
   Endpoint from;
 };
-/// The next connection that waits; nullopt: none, or it was gone again.
-std::optional<AcceptedTcp> accept_tcp(const UniqueFd& listener);
+/// The next connection that waits. Errors: Os; EAGAIN where there is none, EMFILE and the like
+/// where one waits that we cannot take.
+Result<AcceptedTcp> accept_tcp(const UniqueFd& listener);
 
 /// Begins a connection. It is there, or has failed, when the socket is writable.
 Result<UniqueFd> connect_tcp(const Endpoint& to);

@@ -14,6 +14,9 @@ namespace {
 
 constexpr long kDay = 24 * 60 * 60;
 constexpr long kCertificateDays = 3650;
+/// Those of OpenSSL's own choice include finite-field groups of 8192 bits, of which a stranger who
+/// computes nothing himself makes us compute one exponentiation after the other (CVE-2002-20001).
+constexpr const char* kGroups = "X25519:P-256";
 
 template <auto kFree>
 struct Freed {
@@ -30,15 +33,23 @@ std::unexpected<Error> tls_failed(std::string_view what) {
   return fail(Errc::Unsupported, what);
 }
 
-SSL_CTX* make_context(const SSL_METHOD* method) {
-  SSL_CTX* out = SSL_CTX_new(method);
-  if (out == nullptr) return nullptr;
-  SSL_CTX_set_min_proto_version(out, TLS1_3_VERSION);
-  SSL_CTX_set_session_cache_mode(out, SSL_SESS_CACHE_OFF);
-  SSL_CTX_set_num_tickets(out, 0);  // nobody resumes
-  SSL_CTX_set_mode(out, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
-                            SSL_MODE_RELEASE_BUFFERS);
-  return out;
+/// False: this libssl cannot do it.
+bool set_up(SSL_CTX* context) {
+  if (context == nullptr || SSL_CTX_set_min_proto_version(context, TLS1_3_VERSION) != 1 ||
+      SSL_CTX_set1_groups_list(context, kGroups) != 1 || SSL_CTX_set_num_tickets(context, 0) != 1) {
+    return false;
+  }
+  SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);  // nobody resumes
+  SSL_CTX_set_mode(context, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
+                                SSL_MODE_RELEASE_BUFFERS);
+  // Else one SSL_read() goes on as long as messages come that are none of data.
+  SSL_CTX_clear_mode(context, SSL_MODE_AUTO_RETRY);
+  return true;
+}
+
+/// OpenSSL's message callback.
+void count_message(int is_sent, int, int type, const void*, std::size_t, SSL*, void* count) {
+  if (is_sent == 0 && type == SSL3_RT_HANDSHAKE) ++*static_cast<std::size_t*>(count);
 }
 
 /// Signed by itself; a random name, since some clients want one.
@@ -69,9 +80,9 @@ void TlsContext::Free::operator()(ssl_ctx_st* context) const { SSL_CTX_free(cont
 void TlsSession::Free::operator()(ssl_st* session) const { SSL_free(session); }
 
 Result<TlsContext> TlsContext::server() {
-  TlsContext out(make_context(TLS_server_method()));
+  TlsContext out(SSL_CTX_new(TLS_server_method()));
   const Key key(EVP_EC_gen("P-256"));
-  if (!out.context_ || !key) return tls_failed("TLS key");
+  if (!set_up(out.context_.get()) || !key) return tls_failed("TLS key");
   const Certificate certificate = make_certificate(key.get());
   if (!certificate || SSL_CTX_use_certificate(out.context_.get(), certificate.get()) != 1 ||
       SSL_CTX_use_PrivateKey(out.context_.get(), key.get()) != 1) {
@@ -81,15 +92,17 @@ Result<TlsContext> TlsContext::server() {
 }
 
 Result<TlsContext> TlsContext::client() {
-  TlsContext out(make_context(TLS_client_method()));
-  if (!out.context_) return tls_failed("TLS");
+  TlsContext out(SSL_CTX_new(TLS_client_method()));
+  if (!set_up(out.context_.get())) return tls_failed("TLS");
   SSL_CTX_set_verify(out.context_.get(), SSL_VERIFY_NONE, nullptr);
   return out;
 }
 
 Result<TlsSession> TlsSession::open(const TlsContext& context, int fd) {
-  TlsSession out(SSL_new(context.context_.get()));
+  TlsSession out(SSL_new(context.context_.get()), std::make_unique<std::size_t>(0));
   if (!out.session_ || SSL_set_fd(out.session_.get(), fd) != 1) return tls_failed("TLS session");
+  SSL_set_msg_callback(out.session_.get(), count_message);
+  SSL_set_msg_callback_arg(out.session_.get(), out.messages_.get());
   return out;
 }
 
@@ -119,13 +132,16 @@ TlsSession::Step TlsSession::step_of(int result) const {
 
 TlsSession::Step TlsSession::handshake() {
   ERR_clear_error();
-  return step_of(SSL_do_handshake(session_.get()));
+  const Step step = step_of(SSL_do_handshake(session_.get()));
+  if (step == Step::Done) *messages_ = 0;  // from here on they are late ones
+  return step;
 }
 
 TlsSession::Moved TlsSession::read(MutableBytes room) {
   ERR_clear_error();
   std::size_t n = 0;
   const int result = SSL_read_ex(session_.get(), room.data(), room.size(), &n);
+  if (*messages_ > kLateMessagesMax) return {Step::Ended, 0};
   return {step_of(result), n};
 }
 

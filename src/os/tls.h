@@ -1,6 +1,8 @@
 #pragma once
 
+#include <cstddef>
 #include <memory>
+#include <utility>
 
 #include "base/bytes.h"
 #include "base/error.h"
@@ -30,8 +32,14 @@ class TlsContext {
 };
 
 /// One connection on a socket that does not block, which it borrows. One thread.
+///
+/// A call reads a bounded amount of what the other end sends, whatever that is.
 class TlsSession {
  public:
+  /// Handshake messages behind the handshake (KeyUpdate, NewSessionTicket; RFC 8446, 4.6), which
+  /// cost us work and carry nothing. Our own ends send none.
+  static constexpr std::size_t kLateMessagesMax = 16;
+
   enum class Step : std::uint8_t {
     Done,
     WantRead,   ///< again when the socket is readable
@@ -47,7 +55,9 @@ class TlsSession {
   static Result<TlsSession> connect(const TlsContext& context, int fd);
 
   Step handshake();
-  /// At most one record. Requires: room is not empty, and handshake() is Done.
+  /// At most one record, which may be none of data: WantRead, although more may wait. Ended also by
+  /// too many messages that are none of data. WantWrite: an answer to one of those finds no room.
+  /// Requires: room is not empty, and handshake() is Done.
   Moved read(MutableBytes room);
   /// Some of the first of these bytes; after WantRead or WantWrite the same ones come first again.
   Moved write(Bytes bytes);
@@ -58,10 +68,12 @@ class TlsSession {
   struct Free {
     void operator()(ssl_st* session) const;
   };
-  explicit TlsSession(ssl_st* session) : session_(session) {}
+  TlsSession(ssl_st* session, std::unique_ptr<std::size_t> messages)
+      : messages_(std::move(messages)), session_(session) {}
   static Result<TlsSession> open(const TlsContext& context, int fd);
   Step step_of(int result) const;
 
+  std::unique_ptr<std::size_t> messages_;  ///< of the handshake's kind; session_ counts here
   std::unique_ptr<ssl_st, Free> session_;
 };
 

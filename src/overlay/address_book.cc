@@ -35,6 +35,14 @@ bool AddressBook::note(const wire::NodeId& node, const std::vector<Endpoint>& ca
   return changed;
 }
 
+bool AddressBook::replace(const wire::NodeId& node, const std::vector<Endpoint>& candidates) {
+  const auto it = entries_.find(node);
+  if (it == entries_.end() || it->second == candidates) return false;
+  it->second = candidates;
+  it->second.resize(std::min(it->second.size(), wire::kCandidatesMax));
+  return true;
+}
+
 std::span<const Endpoint> AddressBook::of(const wire::NodeId& node) const {
   const auto it = entries_.find(node);
   return it == entries_.end() ? std::span<const Endpoint>{} : it->second;

@@ -18,6 +18,9 @@ class AddressBook {
   /// Puts these in front of what is known of the member, at most wire::kCandidatesMax in all; true
   /// when one of them is new. A node that is not kept is not noted.
   bool note(const wire::NodeId& node, const std::vector<Endpoint>& candidates);
+  /// Forgets what was known of the member for these; true when that changes anything. A node that
+  /// is not kept is not noted.
+  bool replace(const wire::NodeId& node, const std::vector<Endpoint>& candidates);
   /// Newest first; empty: nothing is known. Until the next change.
   std::span<const Endpoint> of(const wire::NodeId& node) const;
   /// Everything, to remember on disk.

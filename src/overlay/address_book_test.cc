@@ -45,5 +45,17 @@ TEST(AddressBook, KeepsMembersOnly) {
   EXPECT_EQ(book.all()[0].node, node(2));
 }
 
+TEST(AddressBook, ReplacesWhatWasKnown) {
+  AddressBook book;
+  book.keep_only({node(1)});
+  EXPECT_TRUE(book.note(node(1), {at(1), at(2)}));
+  EXPECT_TRUE(book.replace(node(1), {at(3)}));
+  EXPECT_FALSE(book.replace(node(1), {at(3)}));
+  EXPECT_EQ(book.of(node(1)).size(), 1U);
+  EXPECT_TRUE(book.replace(node(1), {}));
+  EXPECT_TRUE(book.of(node(1)).empty());
+  EXPECT_FALSE(book.replace(node(2), {at(1)}));
+}
+
 }  // namespace
 }  // namespace ipop::overlay

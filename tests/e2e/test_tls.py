@@ -1,6 +1,7 @@
 """Members that UDP does not reach: TLS on 443 as a path, also through a proxy, and those who call
 there and are none."""
 import pathlib
+import signal
 import subprocess
 
 import harness
@@ -40,6 +41,26 @@ for s in held:
     except OSError:
         pass
 print(alive, flush=True)
+"""
+
+# Opens a connection and hangs up, again and again, until it is told to stop; says how often.
+RECALLER = r"""
+import socket, struct, sys, time
+address, rate = sys.argv[1], float(sys.argv[2])
+calls = 0
+print("ready", flush=True)
+try:
+    while True:
+        try:
+            s = socket.create_connection((address, 443), timeout=5)
+            s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            s.close()
+            calls += 1
+        except OSError:
+            pass
+        time.sleep(1 / rate)
+except KeyboardInterrupt:
+    print(calls, flush=True)
 """
 
 
@@ -181,6 +202,20 @@ class Tls(LabTest):
         alive = [int(caller.communicate(timeout=120)[0]) for caller in callers]
         self.assertEqual(alive, [0, 0, 0])
         self.assertLess(alice.memory_kb() - before, 8 * 1024)
+        self.reaches(bob, alice)
+
+    def test_who_calls_again_and_again(self):
+        """One address that calls and hangs up faster than calls are taken keeps nobody out."""
+        alice = self.server()
+        mallory = self.lab.site("mallory", v6=False)
+        caller = self.python(mallory, "-c", RECALLER, alice.host.address, 300)
+        self.assertEqual(caller.stdout.readline(), "ready\n")
+        bob = self.blocked("bob")
+        self.join(bob, alice)
+        self.has_path(bob, alice, "tls")
+        caller.send_signal(signal.SIGINT)
+        calls = int(caller.communicate(timeout=30)[0])
+        self.assertGreater(calls, 500)
         self.reaches(bob, alice)
 
     def test_a_port_that_is_taken(self):
