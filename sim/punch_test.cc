@@ -80,7 +80,10 @@ class Behind : public World {
   }
   static void send(Node& from, Node& to) {
     const auto self = from.status();
-    from.send_ip(self.slot, ip_packet(*self.v4, *to.status().v4));
+    const auto address = to.status().v4;
+    // Two that were admitted at once at two members may have got the same address: for a moment
+    // one of them has none.
+    if (self.v4 && address) from.send_ip(self.slot, ip_packet(*self.v4, *address));
   }
   static bool is_direct(Node& at, Node& with) {
     const auto status = at.status();
