@@ -3,7 +3,9 @@
 #include <netdb.h>
 
 #include <cstring>
+#include <mutex>
 #include <utility>
+#include <vector>
 
 #include "base/check.h"
 #include "os/socket_address.h"
@@ -17,6 +19,33 @@ struct NameLookup::Question {
   addrinfo hints{};
   gaicb request{};
   bool was_asked = false;
+
+  Question() = default;
+  Question(const Question&) = delete;
+  Question& operator=(const Question&) = delete;
+  ~Question() {
+    if (request.ar_result != nullptr) ::freeaddrinfo(request.ar_result);
+  }
+  bool is_done() { return !was_asked || ::gai_error(&request) != EAI_INPROGRESS; }
+};
+
+/// Questions that nobody waits for and that the resolver's thread may still write to, each until it
+/// is answered. Never destroyed, as that thread may live longer than everything here. Any thread.
+class NameLookup::Abandoned {
+ public:
+  static Abandoned& instance() {
+    static Abandoned* const only = new Abandoned;
+    return *only;
+  }
+  void take(std::unique_ptr<Question> question) {
+    const std::lock_guard lock(mutex_);
+    std::erase_if(questions_, [](const auto& q) { return q->is_done(); });
+    questions_.push_back(std::move(question));
+  }
+
+ private:
+  std::mutex mutex_;
+  std::vector<std::unique_ptr<Question>> questions_;
 };
 
 NameLookup::NameLookup(const std::string& host, std::uint16_t port)
@@ -36,18 +65,13 @@ NameLookup::NameLookup(const std::string& host, std::uint16_t port)
 NameLookup::NameLookup(NameLookup&&) noexcept = default;
 
 NameLookup::~NameLookup() {
-  if (!question_) return;
-  if (!is_done() && ::gai_cancel(&question_->request) == EAI_NOTCANCELED) {
-    // The resolver's thread may still write there.
-    static_cast<void>(question_.release());
-    return;
+  if (!question_ || is_done()) return;
+  if (::gai_cancel(&question_->request) == EAI_NOTCANCELED) {
+    Abandoned::instance().take(std::move(question_));
   }
-  if (question_->request.ar_result != nullptr) ::freeaddrinfo(question_->request.ar_result);
 }
 
-bool NameLookup::is_done() const {
-  return !question_->was_asked || ::gai_error(&question_->request) != EAI_INPROGRESS;
-}
+bool NameLookup::is_done() const { return question_->is_done(); }
 
 std::vector<Endpoint> NameLookup::endpoints() const {
   check(is_done());

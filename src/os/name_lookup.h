@@ -14,7 +14,8 @@ namespace ipop::os {
 class NameLookup {
  public:
   NameLookup(const std::string& host, std::uint16_t port);
-  /// The question is dropped; where the resolver does not let go of it, its memory stays.
+  /// The question is dropped; where the resolver does not let go of it, its memory stays until it
+  /// is answered.
   ~NameLookup();
   NameLookup(NameLookup&&) noexcept;
   NameLookup& operator=(NameLookup&&) = delete;
@@ -26,6 +27,7 @@ class NameLookup {
 
  private:
   struct Question;
+  class Abandoned;
   std::unique_ptr<Question> question_;
 };
 
