@@ -81,8 +81,8 @@ class Behind : public World {
   static void send(Node& from, Node& to) {
     const auto self = from.status();
     const auto address = to.status().v4;
-    // Two that were admitted at once at two members may have got the same address: for a moment
-    // one of them has none.
+    // Right after another one joined, a member may be without its address until it is mended
+    // (docs/scale.md).
     if (self.v4 && address) from.send_ip(self.slot, ip_packet(*self.v4, *address));
   }
   static bool is_direct(Node& at, Node& with) {
