@@ -82,6 +82,15 @@ void RingWorld::leave(std::size_t node) {
   crash(node);
 }
 
+void RingWorld::set_group(std::size_t node, unsigned group) {
+  nodes_[node]->group = group;
+  for (const Session& s : nodes_[node]->sessions) {
+    if (!s.up || s.doomed || reachable(node, s.peer)) continue;
+    doom(node, s.peer, drawn(kNoticeMax));
+    doom(s.peer, node, drawn(kNoticeMax));
+  }
+}
+
 void RingWorld::start_ring(std::size_t count, unsigned groups) {
   std::vector<std::vector<std::size_t>> rings(groups);
   for (std::size_t i = 0; i < count; ++i) {
@@ -152,9 +161,13 @@ void RingWorld::handle(const Event& event) {
     case Kind::Down: {
       Session* s = session(event.node, event.peer);
       if (s == nullptr || !s->up || s->generation != event.detail || node.ring == nullptr) return;
+      Session* other = session(event.peer, event.node);
+      if (reachable(event.node, event.peer) && other != nullptr && other->up) {
+        s->doomed = false;
+        return;
+      }
       *s = Session{.peer = s->peer, .generation = s->generation + 1};
       // The other side has a session with nobody now.
-      Session* other = session(event.peer, event.node);
       if (other != nullptr && other->up && !other->doomed) {
         doom(event.peer, event.node, drawn(kNoticeMax));
       }

@@ -51,8 +51,9 @@ class RingWorld {
   void leave(std::size_t node);
   bool alive(std::size_t node) const { return nodes_[node]->ring != nullptr; }
   void set_malice(std::size_t node, Malice malice) { nodes_[node]->malice = malice; }
-  /// Parts the world: members reach those of their own group only.
-  void set_group(std::size_t node, unsigned group) { nodes_[node]->group = group; }
+  /// Parts the world: members reach those of their own group only. Sessions across are noticed to
+  /// be dead as those with a crashed member are, unless their ends come together before.
+  void set_group(std::size_t node, unsigned group);
   /// Starts the first `count` members in turn in each of `groups` groups that are parted from each
   /// other, with sessions to their neighbours: rings without joining.
   void start_ring(std::size_t count, unsigned groups = 1);

@@ -1,10 +1,12 @@
 #include "os/tls.h"
 
+#include <openssl/bio.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/rand.h>
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
+#include <sys/socket.h>
 
 #include <array>
 #include <string>
@@ -27,6 +29,7 @@ struct Freed {
 };
 using Key = std::unique_ptr<EVP_PKEY, Freed<EVP_PKEY_free>>;
 using Certificate = std::unique_ptr<X509, Freed<X509_free>>;
+using BioMethod = std::unique_ptr<BIO_METHOD, Freed<BIO_meth_free>>;
 
 std::unexpected<Error> tls_failed(std::string_view what) {
   ERR_clear_error();
@@ -50,6 +53,29 @@ bool set_up(SSL_CTX* context) {
 /// OpenSSL's message callback.
 void count_message(int is_sent, int, int type, const void*, std::size_t, SSL*, void* count) {
   if (is_sent == 0 && type == SSL3_RT_HANDSHAKE) ++*static_cast<std::size_t*>(count);
+}
+
+int send_quietly(BIO* bio, const char* bytes, int size) {
+  const auto n = ::send(static_cast<int>(BIO_get_fd(bio, nullptr)), bytes,
+                        static_cast<std::size_t>(size), MSG_NOSIGNAL);
+  BIO_clear_retry_flags(bio);
+  if (n < 0 && BIO_sock_should_retry(-1) != 0) BIO_set_retry_write(bio);
+  return static_cast<int>(n);
+}
+
+/// OpenSSL's own socket BIO, which raises SIGPIPE where the other end is gone; this one does not.
+const BIO_METHOD* quiet_socket() {
+  static const BioMethod method = [] {
+    const BIO_METHOD* plain = BIO_s_socket();
+    BioMethod out(BIO_meth_new(BIO_TYPE_SOCKET, "socket without signals"));
+    const bool made = out && BIO_meth_set_write(out.get(), send_quietly) == 1 &&
+                      BIO_meth_set_read(out.get(), BIO_meth_get_read(plain)) == 1 &&
+                      BIO_meth_set_ctrl(out.get(), BIO_meth_get_ctrl(plain)) == 1 &&
+                      BIO_meth_set_create(out.get(), BIO_meth_get_create(plain)) == 1 &&
+                      BIO_meth_set_destroy(out.get(), BIO_meth_get_destroy(plain)) == 1;
+    return made ? std::move(out) : nullptr;
+  }();
+  return method.get();
 }
 
 /// Signed by itself; a random name, since some clients want one.
@@ -100,7 +126,13 @@ Result<TlsContext> TlsContext::client() {
 
 Result<TlsSession> TlsSession::open(const TlsContext& context, int fd) {
   TlsSession out(SSL_new(context.context_.get()), std::make_unique<std::size_t>(0));
-  if (!out.session_ || SSL_set_fd(out.session_.get(), fd) != 1) return tls_failed("TLS session");
+  BIO* socket = quiet_socket() == nullptr ? nullptr : BIO_new(quiet_socket());
+  if (!out.session_ || socket == nullptr) {
+    BIO_free(socket);
+    return tls_failed("TLS session");
+  }
+  BIO_set_fd(socket, fd, BIO_NOCLOSE);
+  SSL_set_bio(out.session_.get(), socket, socket);
   SSL_set_msg_callback(out.session_.get(), count_message);
   SSL_set_msg_callback_arg(out.session_.get(), out.messages_.get());
   return out;

@@ -33,7 +33,8 @@ class TlsContext {
 
 /// One connection on a socket that does not block, which it borrows. One thread.
 ///
-/// A call reads a bounded amount of what the other end sends, whatever that is.
+/// A call reads a bounded amount of what the other end sends, whatever that is. None raises
+/// SIGPIPE.
 class TlsSession {
  public:
   /// Handshake messages behind the handshake (KeyUpdate, NewSessionTicket; RFC 8446, 4.6), which

@@ -86,6 +86,13 @@ TEST_F(TlsServerTest, KeyUpdatesWithoutEndEndIt) {
   EXPECT_EQ(server_->read(room_).step, Step::Ended);
 }
 
+/// Where nobody ignores SIGPIPE, that would be this program's end.
+TEST_F(TlsServerTest, WritingToWhoIsGoneRaisesNoSignal) {
+  ASSERT_TRUE(shake("X25519"));
+  theirs_ = UniqueFd();
+  EXPECT_EQ(server_->write(as_bytes("anybody there?")).step, Step::Ended);
+}
+
 /// A few are nothing bad, and what stands behind them is read.
 TEST_F(TlsServerTest, AFewKeyUpdatesAreTaken) {
   ASSERT_TRUE(shake("X25519"));
