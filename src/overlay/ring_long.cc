@@ -178,10 +178,22 @@ void Ring::choose(Instant now, std::size_t index) {
   slot.next = now + kReview + up_to(kReview);
 }
 
-/// A session came about: a slot that waited for it asks for the role.
+/// A session came about: a slot that waited for it asks for the role. Else we do without, which the
+/// peer has to be told where it is the old session to it.
 void Ring::long_up(Instant now, Link& link) {
   for (Slot& slot : slots_) {
     if (slot.node == link.node && slot.state == Slot::State::Calling) return ask_long(now, slot);
+  }
+  end_long(now, link);
+}
+
+/// What a peer says of its links shows that it has not the role which we got from it: asked again.
+void Ring::long_missed(Instant now, const Link& link) {
+  const auto ours = std::ranges::find(link.neighbours, id_, &wire::Neighbour::id);
+  if (!link.long_out || (ours != link.neighbours.end() && ours->distant)) return;
+  for (Slot& slot : slots_) {
+    const bool agreed = slot.node == link.node && slot.state == Slot::State::Up;
+    if (agreed) slot.next = std::min(slot.next, now + kConfirm);
   }
 }
 

@@ -123,6 +123,7 @@ void Ring::handle_neighbours(Instant now, Link& link, const wire::Neighbours& fr
     if (node != nullptr) calls_.hasten(now, *node);
   }
   link.neighbours = frame.links;
+  long_missed(now, link);
 }
 
 /// Whether a member could be one of our near links, and is no link yet.

@@ -65,6 +65,7 @@ class PlayedRing : public testing::Test {
     return sent<wire::LinkAnswer>(
         [&](const auto& f) { return f.role == wire::LinkRole::Long && f.yes == yes; });
   }
+  void forget_sent() { to_far_.clear(); }
   const Link& far() const { return *ring_.links().find(kFar); }
   /// Look-ups of its own neighbourhood since the last call.
   std::size_t checks() { return std::exchange(checks_, 0); }
@@ -129,7 +130,7 @@ TEST_F(LongLinks, ThatWereGivenUpAreSoUntilThePeerKnows) {
   run_for(4s);
   far_answers(true);
   ASSERT_TRUE(far().long_out);
-  static_cast<void>(asks());
+  forget_sent();
   far_answers(false);  // in a restart's confusion: it may believe anything
   EXPECT_FALSE(far().long_out);
   EXPECT_EQ(unlinks(), 1U);
@@ -143,7 +144,7 @@ TEST_F(LongLinks, ThatWereGivenUpAreSoUntilThePeerKnows) {
 TEST_F(LongLinks, AreRenewedFromTimeToTime) {
   run_for(4s);
   far_answers(true);
-  static_cast<void>(asks());
+  forget_sent();
   run_for(11min);
   EXPECT_GE(asks(), 1U);
   EXPECT_TRUE(far().long_out) << "one answer that is lost ends nothing";
@@ -152,11 +153,40 @@ TEST_F(LongLinks, AreRenewedFromTimeToTime) {
 
 TEST_F(LongLinks, ThatNobodyAskedForAreDeclined) {
   ring_.handle_up(now_, kFar, {});
+  far_answers(false);
+  forget_sent();
   far_answers(true);  // an old one
   EXPECT_FALSE(far().long_out);
   EXPECT_EQ(unlinks(), 1U);
   far_answers(true);
   EXPECT_EQ(unlinks(), 0U) << "that is on its way already";
+}
+
+/// Our session with it ended and came again; to the peer, which saw nothing of that, we still have
+/// the role.
+TEST_F(LongLinks, OfBeforeAreTakenBackUntilThePeerKnows) {
+  ring_.handle_up(now_, kFar, {});
+  EXPECT_EQ(unlinks(), 1U);
+  run_for(1500ms);
+  EXPECT_EQ(unlinks(), 1U) << "the first one was lost, perhaps";
+  far_answers(false);
+  run_for(2500ms);  // shorter than the ring asks for a role of its own
+  EXPECT_EQ(unlinks(), 0U);
+}
+
+/// The same the other way round.
+TEST_F(LongLinks, AreAskedForAgainWhereThePeerDoesNotListThem) {
+  run_for(4s);
+  far_answers(true);
+  run_for(10s);
+  forget_sent();
+  far_says(wire::Neighbours{.links = {{.id = wire::ring_id(kSelf), .distant = true}}});
+  run_for(10s);
+  EXPECT_EQ(asks(), 0U);
+  far_says(wire::Neighbours{});
+  run_for(10s);
+  EXPECT_EQ(asks(), 1U);
+  EXPECT_TRUE(far().long_out);
 }
 
 TEST_F(LongLinks, OfThePeerLastAsLongAsItAsks) {
