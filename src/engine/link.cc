@@ -12,6 +12,13 @@ namespace ipop::engine {
 
 namespace {
 
+/// What came as IP packets, as the workers note it; null: nothing.
+Instant last_received_on(const dataplane::Keypair* pair) {
+  if (pair == nullptr) return Instant::min();
+  const auto ns = pair->words().last_received.load(std::memory_order_relaxed);
+  return ns == INT64_MIN ? Instant::min() : Instant(Duration(ns));
+}
+
 /// Without it two PINGs that crossed would cross again and again.
 Duration jitter(Rng& rng) {
   return Duration(
@@ -94,7 +101,7 @@ Result<void> Link::respond(const Now& now, session::ReceivedInitiation initiatio
 Result<void> Link::handle_response(const Now& now, const wire::Response& message, const Way& from) {
   auto result = session_.handle_response(now, message);
   if (result) {
-    note_received(now.at);
+    heard_at_ = std::max(heard_at_, now.at);
     paths_.handle_proven(now.at, from);
   }
   pump(now);
@@ -111,7 +118,8 @@ void Link::handle_received(const Now& now, SessionIndex local, const Way& from) 
   const auto it = pairs_.find(local);
   if (it == pairs_.end()) return;
   Pair& pair = it->second;
-  note_received(now.at);
+  heard_at_ = std::max(heard_at_, now.at);
+  if (session_.sending_on() == local) note_alive(now.at);
   pair.heard_from = from;
   if (!pair.usable) {
     pair.usable = true;
@@ -181,14 +189,14 @@ void Link::handle_ping_sent(const Now& now) {
   ++pings_unanswered_;
 }
 
-void Link::handle_ping(const Now& now) {
-  if (!online() || pings_unanswered_ > 0) return;
+void Link::handle_ping(const Now& now, SessionIndex local) {
+  if (session_.sending_on() != local || pings_unanswered_ > 0) return;
   ping_at_ = now.at + kKeepalive - kTurn - jitter(*ctx_->rng);
 }
 
 void Link::handle_pong(const Now& now, Instant sent) {
   if (sent <= now.at && now.at - sent < std::chrono::seconds(60)) paths_.set_rtt(now.at - sent);
-  note_received(now.at);
+  note_alive(now.at);
   pump(now);
 }
 
@@ -209,7 +217,8 @@ void Link::handle_timeout(const Now& now) {
   mtu_.handle_sent(now.at, last_ip_sent());
   mtu_.handle_timeout(now.at);
   if (online() && ping_at_ <= now.at) {
-    if (pings_unanswered_ > 0 && last_received() > ping_sent_at_) note_received(last_received());
+    const Instant heard = last_received_on(sending());
+    if (pings_unanswered_ > 0 && heard > ping_sent_at_) note_alive(heard);
     if (ping_at_ <= now.at) keep_alive(now);
   }
   pump(now);
@@ -291,8 +300,7 @@ void Link::pump(const Now& now) {
   pump_mtu();
   if (online() != was_online_) {
     was_online_ = online();
-    pings_unanswered_ = 0;
-    ping_at_ = was_online_ ? now.at : Instant::max();
+    ask_whether_alive(now);
     outputs_.emplace_back(Changed{});
   }
 }
@@ -317,7 +325,12 @@ void Link::pump_session(const Now& now) {
                      if (responding_to_) outputs_.emplace_back(Send{*responding_to_, o.datagram});
                    },
                    [&](session::Session::PairMade& o) { make_pair(now, std::move(o)); },
-                   [&](session::Session::SendOn&) { outputs_.emplace_back(Changed{}); },
+                   [&](session::Session::SendOn&) {
+                     // What the peer does not know to be proven, it takes nothing else on; and a
+                     // pair that it has no longer is not found out by what it sends on others.
+                     if (was_online_) ask_whether_alive(now);
+                     outputs_.emplace_back(Changed{});
+                   },
                    [&](session::Session::PairDropped& o) {
                      if (const auto it = pairs_.find(o.local); it != pairs_.end()) {
                        garbage_.push_back(std::move(it->second.keypair));
@@ -406,18 +419,23 @@ void Link::make_pair(const Now& now, session::Session::PairMade made) {
   if (made.initiator) outputs_.emplace_back(PairUsable{made.local, made.epoch});
 }
 
-void Link::note_received(Instant now) {
-  heard_at_ = std::max(heard_at_, now);
+/// The peer has the pair that we send on.
+void Link::note_alive(Instant at) {
   if (pings_unanswered_ == 0) return;
   pings_unanswered_ = 0;
-  ping_at_ = heard_at_ + kKeepalive - jitter(*ctx_->rng);
+  ping_at_ = at + kKeepalive - jitter(*ctx_->rng);
+}
+
+/// The peer is asked at once, and anew.
+void Link::ask_whether_alive(const Now& now) {
+  pings_unanswered_ = 0;
+  ping_at_ = online() ? now.at : Instant::max();
 }
 
 Instant Link::last_received() const {
   Instant last = heard_at_;
   for (const auto& [local, pair] : pairs_) {
-    const auto ns = pair.keypair->words().last_received.load(std::memory_order_relaxed);
-    if (ns != INT64_MIN) last = std::max(last, Instant(Duration(ns)));
+    last = std::max(last, last_received_on(pair.keypair.get()));
   }
   return last;
 }

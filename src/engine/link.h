@@ -114,8 +114,8 @@ class Link {
   /// handle_timeout() is due.
   bool set_mtu_bound(std::uint16_t inner);
   void handle_ping_sent(const Now& now);
-  /// The peer's PING came and is answered.
-  void handle_ping(const Now& now);
+  /// The peer's PING came in on this pair and is answered.
+  void handle_ping(const Now& now, SessionIndex local);
   /// Our PING that left at `sent` is answered.
   void handle_pong(const Now& now, Instant sent);
   /// Both PROOFs on the pair are accepted.
@@ -177,7 +177,8 @@ class Link {
   void pump_mtu();
   void keep_alive(const Now& now);
   void make_pair(const Now& now, session::Session::PairMade made);
-  void note_received(Instant now);
+  void note_alive(Instant at);
+  void ask_whether_alive(const Now& now);
   Instant last_received() const;
   Instant last_ip_sent() const;
   std::optional<SessionIndex> control_pair() const;

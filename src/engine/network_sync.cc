@@ -265,7 +265,7 @@ void Network::handle_ping(const Now& now, Peer& peer, SessionIndex session,
   wire::Pong pong{ping.sequence, committed_epoch(), std::nullopt};
   if (ping.digest != set_->digest()) pong.digest = set_->digest();
   peer.link->send_on(session, pong);
-  peer.link->handle_ping(now);
+  peer.link->handle_ping(now, session);
   compare_digest(now, peer, ping.digest, ping.epoch);
 }
 
