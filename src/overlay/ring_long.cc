@@ -295,7 +295,7 @@ void Ring::long_answer(Instant now, Link& link, const wire::LinkAnswer& frame) {
     return;
   }
   // An answer to what we said earlier, perhaps, and the peer believes that it said yes.
-  if (slot.state == Slot::State::Up) end_long(now, link);
+  end_long(now, link);
   slot.others.insert(slot.others.begin(), frame.alternatives.begin(), frame.alternatives.end());
   slot.state = Slot::State::Empty;
   choose(now, static_cast<std::size_t>(at - slots_.begin()));

@@ -167,14 +167,25 @@ TEST_F(LongLinks, ThatNobodyAskedForAreDeclined) {
 TEST_F(LongLinks, OfBeforeAreTakenBackUntilThePeerKnows) {
   ring_.handle_up(now_, kFar, {});
   EXPECT_EQ(unlinks(), 1U);
-  run_for(1500ms);
+  run_for(1s);
   EXPECT_EQ(unlinks(), 1U) << "the first one was lost, perhaps";
   far_answers(false);
   run_for(2500ms);  // shorter than the ring asks for a role of its own
   EXPECT_EQ(unlinks(), 0U);
 }
 
-/// The same the other way round.
+/// A no may acknowledge an UNLINK from before we asked, and the yes that follows be lost.
+TEST_F(LongLinks, ThatWereDeclinedAreTakenBackToo) {
+  run_for(4s);
+  ASSERT_GE(asks(), 1U);
+  forget_sent();
+  far_answers(false);
+  EXPECT_EQ(unlinks(), 1U);
+  far_answers(false);
+  EXPECT_EQ(unlinks(), 0U) << "one at a time";
+}
+
+/// The peer's session ended, and with it the role that it gave us.
 TEST_F(LongLinks, AreAskedForAgainWhereThePeerDoesNotListThem) {
   run_for(4s);
   far_answers(true);
