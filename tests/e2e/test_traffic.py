@@ -97,6 +97,30 @@ class Traffic(Transfers):
         ear.wait()
         ear.stdout.close()
 
+    def test_a_member_that_lies_about_its_source_is_dropped_and_counted(self):
+        """The receiver does not rely on the sender's look at its own packets (see liar.c)."""
+        alice, bob, carol = self.three()
+        bob.config.write_text('crypto = "openssl"\n' + harness.config)
+        bob.preload = self.library("liar")
+        bob.restart()
+        self.reaches(bob, alice)
+        own, to = bob.self()["ipv4"], alice.self()["ipv4"]
+        ear = peer(alice, "hear", to, 6000)
+        self.assertEqual(ear.stdout.readline(), "ready\n")
+        before = alice.ipop("status")["drops"]["spoofed_source"]
+        foreign = [carol.self()["ipv4"], "192.0.2.1", to]
+        for source in foreign:
+            bob.host.run("/usr/bin/python3", PEER, "say", own, to, 6000, f"as {source}")
+        eventually("alice counts them", lambda: before + len(foreign) ==
+                   alice.ipop("status")["drops"]["spoofed_source"])
+        self.assertEqual(bob.ipop("status")["drops"]["foreign_source"], 0, "they left bob's")
+        # What the library makes of bob's own address arrives, so the others were whole, too.
+        bob.host.run("/usr/bin/python3", PEER, "say", own, to, 6000, f"as {own}")
+        self.assertEqual(ear.stdout.readline(), f"{own} as {own}\n")
+        ear.kill()
+        ear.wait()
+        ear.stdout.close()
+
     def test_garbage_does_not_disturb(self):
         alice, bob = self.pair()
         self.reaches(bob, alice)
