@@ -75,7 +75,10 @@ class Install(LabTest):
         self.host = self.lab.site("alice", v6=False)
         for folder in ("/usr/local", "/var/lib"):  # beside those that every such computer has
             self.host.run("mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", folder)
+        # What this machine itself may have, of which the computer's /etc is a copy.
         self.host.run("groupdel", "ipop", check=False)
+        self.host.run("find", "/etc", "-name", "ipopd.service", "-delete")
+        self.host.run("rm", "-f", "/etc/sysusers.d/ipop.conf", "/etc/tmpfiles.d/ipop.conf")
         self.checkout = Checkout(self.folder / "checkout")
         self.prefix = self.folder / "there"
         self.prefix.mkdir()
