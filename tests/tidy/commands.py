@@ -113,7 +113,7 @@ def check_page(name, page, tree):
     told_of, real = documented(page), leaves(tree)
     yield from differences(f"{name}, COMMANDS", {" ".join(p) for p in told_of},
                            {" ".join(p) for p in real})
-    for path in set(told_of) & set(real):
+    for path in sorted(set(told_of) & set(real)):
         verb, (positional, options) = " ".join(path), told_of[path]
         if positional != real[path].usage:
             yield f"{name}, {verb}: takes {real[path].usage}, not {positional}"
