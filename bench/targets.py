@@ -57,6 +57,13 @@ class Target:
         return "MISSED"
 
 
+class FirstPing(Target):
+    """Of ipop alone, and of new networks instead of rounds."""
+
+    def judged(self, results):
+        return list(results["first_ping_s"])
+
+
 def tcp_of(peer, gate, goal):
     return Target(f"one TCP stream beside {peer}", "tcp", "gbit_s", gate, goal, (peer,))
 
@@ -96,4 +103,6 @@ ALL = (
     lossy("2 % lost and overtaken: TCP, reverse, beside the best", "tcp_reverse"),
     Target("2 % lost and overtaken: what was sent arrives, each way", "whole", "intact",
            gate=1, goal=1, underlay="lossy", unit=""),
+    FirstPing("first ping after `join` is back", "first ping", "s", gate=1, goal=0.1,
+              less_is_better=True, unit=" s"),
 )

@@ -24,13 +24,13 @@ class Ipop(Tunnel):
             self.daemons.append(nodes[-1].process)
         alice, bob = nodes
         alice.ipop("create", "bench", "--name", "alice")
-        bob.ipop("join", "-", "--name", "bob", stdin=alice.ipop("invite")["invite"])
-        self.joined = time.monotonic()
-        self.own_address, self.address = alice.self()["ipv4"], bob.self()["ipv4"]
+        self.own_address, invite = alice.self()["ipv4"], alice.ipop("invite")["invite"]
+        joined = bob.ipop("join", "-", "--name", "bob", stdin=invite)
+        self.joined, self.address = time.monotonic(), joined["self"]["ipv4"]
 
     def first_ping_s(self):
         """Brings the tunnel up; from the moment `join` was back to bob's first answered ping."""
         self.set_up()
-        while self.bob.run("ping", "-n", "-c1", "-W2", self.own_address, check=False).returncode:
-            self.check_alive()
+        self.wait_until("bob's ping is answered", lambda: not self.bob.run(
+            "ping", "-n", "-c1", "-W2", self.own_address, check=False).returncode)
         return time.monotonic() - self.joined

@@ -49,7 +49,8 @@ _ipop() {
             join) common+=" --name" ;;
             leave) common+=" --yes" ;;
             ping) common+=" --count --interval --network" ;;
-            kick | admin | doctor) common+=" --network" ;;
+            kick | doctor) common+=" --network" ;;
+            admin) [[ -n $action ]] && common+=" --network" ;;
             device) [[ $action == add ]] && common+=" --address --endpoint --no-psk" ;;
         esac
         COMPREPLY=($(compgen -W "$common" -- "$cur"))

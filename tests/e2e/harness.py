@@ -226,13 +226,17 @@ class LabTest(unittest.TestCase):
 
     def an_hour_passes(self, *nodes):
         """Restarts the daemons on computers whose wall clock is an hour later."""
-        library = self.folder / "later.so"
-        source = pathlib.Path(__file__).resolve().parent / "later.c"
+        for node in nodes:
+            node.preload = self.library("later")
+            node.restart()
+
+    def library(self, name):
+        """NAME.c beside this file, to preload into a daemon."""
+        library = self.folder / f"{name}.so"
+        source = pathlib.Path(__file__).resolve().parent / f"{name}.c"
         if not library.exists():
             subprocess.run(["cc", "-shared", "-fPIC", "-o", library, source], check=True)
-        for node in nodes:
-            node.preload = library
-            node.restart()
+        return library
 
     def reaches(self, one, other, network=None, limit_s=LIMIT_S):
         """The operating system's ping gets from one to the other by the inner IPv4 address."""

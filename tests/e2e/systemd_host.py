@@ -2,9 +2,10 @@
 import os
 import pathlib
 import subprocess
+import sys
 
 import harness
-from harness import CommandDead, eventually
+from harness import CommandDead, LabTest, Node, eventually
 from natlab import Host
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -75,3 +76,36 @@ class SystemdHost(Host):
         for folder, _, _ in os.walk(top, topdown=False):
             os.rmdir(folder)
         return not top.exists()
+
+
+class ServiceNode(Node):
+    """A computer whose daemon is its systemd's: at the default socket, with the default state."""
+
+    def __init__(self, host, folder):
+        super().__init__(host, folder)
+        self.socket = "/run/ipop/ipopd.sock"
+
+
+class SystemdTest(LabTest):
+    """alice is such a computer; its daemon is its systemd's."""
+
+    def setUp(self):
+        self.host = None
+        self.addCleanup(self.forget_group)  # the last of all, when nothing runs there any more
+        super().setUp()
+        log = self.folder / "systemd"
+        self.host = SystemdHost(self.lab.site("alice", v6=False))
+        self.addCleanup(self.show, log)
+        self.host.boot_systemd(log)
+        self.alice = ServiceNode(self.host, self.folder)
+
+    def forget_group(self):
+        if self.host:
+            self.host.forget_group()
+
+    def show(self, log):
+        if self.troubles() > self.troubles_before:
+            print(f"--- systemd\n{log.read_text(errors='replace')}", file=sys.stderr)
+
+    def pid(self):
+        return int(self.host.shows("MainPID"))

@@ -111,6 +111,66 @@ class Daemon(LabTest):
         other = self.node(alice.host, start=False)
         self.assertIn("40404", self.refused(other, "--listen", "40404"))
 
+    def test_the_chosen_interface_is_used_and_comes_back(self):
+        """By the option at alice's, by the configuration at bob's."""
+        chosen = "--interface", "vpn-0"
+        alice = self.node(self.lab.site("alice", v6=False), *chosen)
+        alice.ipop("create", "family", "--name", "alice")
+        bob = self.public("bob")
+        bob.stop()
+        bob.config.write_text('interface = "vpn1"\n' + harness.config)
+        bob.start()
+        self.join(bob, alice)
+        alice.ipop("create", "work", "--name", "alice")
+        self.has_the_chosen(alice, bob)
+        bob.restart()
+        alice.kill()
+        alice.start(*chosen)
+        self.has_the_chosen(alice, bob)
+
+    def has_the_chosen(self, alice, bob):
+        for node, network, name in ((alice, "family", "vpn-0"), (alice, "work", "ipop0"),
+                                    (bob, "family", "vpn1")):
+            self.assertEqual(node.network(network)["interface"], name)
+            shown = node.host.run("ip", "-o", "-4", "address", "show", "dev", name).stdout
+            self.assertIn(f" {node.self(network)['ipv4']}/", shown)
+        self.assertFalse(bob.has_interface("ipop0"))
+        self.reaches(alice, bob, network="family")
+
+    def test_a_taken_interface_is_left_alone_and_named(self):
+        """The network is there without an interface, and gets it as soon as the name is free."""
+        alice = self.node(self.lab.site("alice", v6=False), start=False)
+        alice.host.run("ip", "tuntap", "add", "mode", "tun", "name", "vpn0")
+        alice.start("--interface", "vpn0")
+        made = alice.ipop("create", "family", "--name", "alice")
+        self.assertEqual(made["interface"], "")
+        for health in (made["health"], alice.ipop("status")["health"]):
+            (problem,) = (line for line in health if line["code"] == "interface_error")
+            self.assertIn("vpn0 exists already", problem["message"])
+            self.assertTrue(problem["next"])
+        self.assertIn("vpn0", self.fails("interface_error", alice, "up").message)
+        shown = alice.host.run("ip", "-o", "address", "show", "dev", "vpn0").stdout
+        self.assertEqual(shown, "", "the other's interface has none of our addresses")
+        self.assertFalse(alice.has_interface("ipop0"))
+        alice.host.run("ip", "link", "delete", "vpn0")
+        self.assertEqual(alice.ipop("up")["interface"], "vpn0")
+        self.assertTrue(alice.has_interface("vpn0"))
+        self.assertNotIn("interface_error", [h["code"] for h in alice.ipop("status")["health"]])
+
+    def test_a_name_that_no_interface_can_have_is_refused(self):
+        alice = self.node(self.lab.site("alice"), start=False)
+        for name in ("a/b", "a b", "..", "ipop%d", "abcdefghijklmnop"):
+            with self.subTest(name):
+                alice.config.write_text("")
+                run = alice.host.run(*alice.daemon_command("--interface", name), check=False,
+                                     timeout=20)
+                self.assertEqual(run.returncode, 2)
+                self.assertIn("--interface: must be the name of an interface", run.stderr)
+                alice.config.write_text(f'interface = "{name}"\n')
+                text = self.refused(alice)
+                self.assertIn("ipopd.toml:1:13", text)
+                self.assertIn("interface", text)
+
     def test_readiness_is_announced(self):
         alice = self.node(self.lab.site("alice"), start=False)
         path = alice.folder / "notify"

@@ -1,42 +1,12 @@
 """The shipped unit under the real systemd: it starts, is sandboxed and still works, stops, is
 watched and comes back."""
-import sys
 import unittest
 
-from harness import LabTest, Node, eventually
-from systemd_host import SystemdHost
+from harness import eventually
+from systemd_host import SystemdTest
 
 
-class ServiceNode(Node):
-    """A computer whose daemon is its systemd's: at the default socket, with the default state."""
-
-    def __init__(self, host, folder):
-        super().__init__(host, folder)
-        self.socket = "/run/ipop/ipopd.sock"
-
-
-class Unit(LabTest):
-    def setUp(self):
-        self.host = None
-        self.addCleanup(self.forget_group)  # the last of all, when nothing runs there any more
-        super().setUp()
-        log = self.folder / "systemd"
-        self.host = SystemdHost(self.lab.site("alice", v6=False))
-        self.addCleanup(self.show, log)
-        self.host.boot_systemd(log)
-        self.alice = ServiceNode(self.host, self.folder)
-
-    def forget_group(self):
-        if self.host:
-            self.host.forget_group()
-
-    def show(self, log):
-        if self.troubles() > self.troubles_before:
-            print(f"--- systemd\n{log.read_text(errors='replace')}", file=sys.stderr)
-
-    def pid(self):
-        return int(self.host.shows("MainPID"))
-
+class Unit(SystemdTest):
     def is_back(self, old_pid):
         """Another process serves the network of before."""
         eventually("systemd started ipopd again", lambda: self.pid() not in (0, old_pid) and
