@@ -106,6 +106,55 @@ TEST(Sessions, DataFlowsForHoursAcrossRekeysWithoutALoss) {
   EXPECT_EQ(alice.received.size(), sent);
 }
 
+/// How long ago the pair was proven that a node sends on.
+Duration handshake_age(const Node& node) { return *node.status().members.at(0).last_handshake; }
+
+// The path is silent while a rekey's PROOFs are on their way. To one end the new pair may be
+// complete then, and it sends on it; the other one goes on with the old pair and drops the new one.
+// Both hear each other, and yet packets of the first are lost.
+TEST(Sessions, ARekeyThatOnlyOneEndCompletesIsNoticed) {
+  constexpr Duration kDelay = 50ms;
+  std::size_t halves = 0;
+  for (Duration before = 300ms; before > 0ms; before -= 20ms) {
+    SCOPED_TRACE(std::to_string(before / 1ms) + " ms before its end");
+    const auto until_rekey = [&](World& world) {
+      world.default_path.delay = kDelay;
+      make_pair(world);
+      world.run_for(10s);
+      Node& alice = world.node(0);
+      const auto status = alice.status();
+      alice.send_ip(status.slot, ip_packet(*status.v4, *world.node(1).status().v4));
+    };
+    World model(6);
+    until_rekey(model);
+    const Instant begun = model.at();
+    const auto is_new = [&](const Node& node) { return handshake_age(node) < 1s; };
+    ASSERT_TRUE(
+        model.run_until([&] { return is_new(model.node(0)) && is_new(model.node(1)); }, 5min));
+    const Duration rekeyed = model.at() - begun;
+
+    World world(6);
+    until_rekey(world);
+    world.run_for(rekeyed - before);
+    world.set_path(world.node(0), world.node(1), {.blocked = true});
+    world.run_for(8s);
+    const bool one = handshake_age(world.node(0)) < 10s;
+    const bool other = handshake_age(world.node(1)) < 10s;
+    halves += one != other;
+    world.set_path(world.node(0), world.node(1), {.delay = kDelay});
+    world.run_for(60s);
+    for (const std::size_t from : {0U, 1U}) {
+      Node& sender = world.node(from);
+      Node& receiver = world.node(1 - from);
+      receiver.received.clear();
+      const auto status = sender.status();
+      sender.send_ip(status.slot, ip_packet(*status.v4, *receiver.status().v4));
+      ASSERT_TRUE(world.run_until([&] { return receiver.received.size() == 1; }, 2s)) << from;
+    }
+  }
+  EXPECT_GE(halves, 1U) << "it did not come to that";
+}
+
 TEST(Sessions, IdleSessionsStayUpForADayAtAFewPacketsAMinute) {
   World world(5);
   make_pair(world);
