@@ -112,7 +112,9 @@ std::string text_of_network(const NetworkStatus& status, UnixTime now) {
   const NetworkInfo& network = status.network;
   const bool up = status.state == NetworkState::Up;
   std::string out = fmt::format("{}  {}\n", network.name,
-                                up ? fmt::format("up on {}", network.interface) : "down");
+                                !up                         ? "down"
+                                : network.interface.empty() ? "up, without an interface"
+                                                            : "up on " + network.interface);
   out += fmt::format("  network   {}  {}/{}\n", network.subnet4.to_string(),
                      network.subnet6.base.to_string(), network.subnet6.length);
   out += fmt::format("  you       {}{}\n", you_text(network.self),

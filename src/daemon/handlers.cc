@@ -221,13 +221,15 @@ void Daemon::handle(ClientId client, const control::UpRequest& request) {
   const auto up = engine_.set_up(os::now(), before->name, true);
   if (!up) return finish(client, up.error());
   if (!carry_out_saving(client, *up + " is up")) return;
-  const auto after = network_status(*up);
-  if (!after || after->interface.empty()) {
-    return finish(client, {engine::Failure::InterfaceError,
-                           *up + " has no interface: " + (after ? after->interface_problem : ""),
-                           engine::interface_advice(*up)});
+  const auto after = engine_.status_of(os::now(), *up);
+  if (!after) return finish(client, after.error());
+  if (after->interface.empty()) {
+    return finish(client,
+                  {engine::Failure::InterfaceError,
+                   *up + " has no interface: " + after->interface_problem, after->interface_next});
   }
-  finish(client, control::UpReply{*up, after->interface, !before->up});
+  const bool was_up = before->up && !before->interface.empty();
+  finish(client, control::UpReply{*up, after->interface, !was_up});
 }
 
 void Daemon::handle(ClientId client, const control::DownRequest& request) {

@@ -37,15 +37,13 @@ engine::InterfaceMade Interfaces::up(const engine::InterfaceUp& wanted) {
     std::string name = wanted.wanted_name;
     if (name.empty() && interfaces_.empty() && options_.first_name) name = *options_.first_name;
     auto queues = os::Tun::open_queues(name, options_.tun);
-    if (!queues)
-      return {"", std::string(queues.error().what), engine::interface_advice(wanted.network)};
+    if (!queues) return missing(std::string(queues.error().what), queues.error(), wanted);
     Interface made;
     made.name = queues->front().name();
     made.ifindex = queues->front().ifindex();
     const os::LinkOptions link{wanted.mtu, kQueuePackets, gso_size_max(wanted.mtu)};
     if (const auto up = netlink_.set_link_up(made.ifindex, link); !up) {
-      return {"", made.name + ": " + std::string(up.error().what),
-              engine::interface_advice(wanted.network)};
+      return missing(made.name + ": " + std::string(up.error().what), up.error(), wanted);
     }
     log_->write(LogLevel::Info, "interface", made.name + ": " + describe(*queues));
     packets_->attach(wanted.slot, std::move(*queues));
@@ -53,6 +51,14 @@ engine::InterfaceMade Interfaces::up(const engine::InterfaceUp& wanted) {
   }
   it->second.wanted = wanted;
   return configure(it->second);
+}
+
+engine::InterfaceMade Interfaces::missing(const std::string& problem, const Error& error,
+                                          const engine::InterfaceUp& wanted) {
+  log_->write(LogLevel::Error, "interface", wanted.network + ": " + problem);
+  return {"", problem,
+          error.code == Errc::Busy ? engine::taken_interface_advice(wanted.network)
+                                   : engine::interface_advice(wanted.network)};
 }
 
 std::vector<std::pair<NetworkSlot, engine::InterfaceMade>> Interfaces::review() {

@@ -70,6 +70,8 @@ class Interfaces {
     Problem dns_problem;
   };
   bool is_ours(int ifindex) const;
+  engine::InterfaceMade missing(const std::string& problem, const Error& error,
+                                const engine::InterfaceUp& wanted);
   engine::InterfaceMade configure(Interface& interface);
   Problem configure_v4(Interface& interface);
   Problem configure_dns(const Interface& interface);

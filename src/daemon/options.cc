@@ -22,6 +22,10 @@ struct Raw {
   std::uint16_t listen = 0;
 };
 
+std::string refuse_empty(const std::string& text) {
+  return text.empty() ? "must not be empty" : std::string();
+}
+
 void add_options(CLI::App& app, Raw& raw) {
   const DaemonConfig defaults;
   const auto or_default = [](const std::string& text, const std::string& value) {
@@ -32,20 +36,25 @@ void add_options(CLI::App& app, Raw& raw) {
                        "Print the version");
   app.add_option("--state", raw.state,
                  or_default("Where keys and memberships are kept", defaults.state.string()))
-      ->type_name("DIR");
+      ->type_name("DIR")
+      ->check(refuse_empty);
   app.add_option("--socket", raw.socket,
                  or_default("Control socket for ipop", defaults.socket.string()))
-      ->type_name("PATH");
+      ->type_name("PATH")
+      ->check(refuse_empty);
   app.add_option("--listen", raw.listen, "UDP port (default: drawn once, then kept)")
       ->type_name("PORT")
       ->check(CLI::Range(1, 65535));
   app.add_option("--config", raw.config, or_default("Configuration file", kDefaultConfigPath))
-      ->type_name("FILE.toml");
+      ->type_name("FILE.toml")
+      ->check(refuse_empty);
   app.add_option("--log-level", raw.log_level, "error, warning, info or debug (default: info)")
-      ->type_name("L");
+      ->type_name("L")
+      ->check(refuse_empty);
   app.add_option("--interface", raw.interface,
                  "Name of the first network's interface (default: ipop0, ipop1, ... as free)")
-      ->type_name("NAME");
+      ->type_name("NAME")
+      ->check(refuse_empty);
 }
 
 std::unexpected<StartStop> mistake(std::string_view what) {

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
@@ -70,6 +71,16 @@ TEST_F(Options, Mistakes) {
     ASSERT_FALSE(config) << line;
     EXPECT_EQ(config.error().exit_code, 2) << line;
     EXPECT_TRUE(config.error().text.starts_with("ipopd: ")) << config.error().text;
+  }
+}
+
+TEST_F(Options, NothingIsNoName) {
+  for (const char* option : {"--state", "--socket", "--config", "--log-level", "--interface"}) {
+    const std::array<std::string, 2> arguments{option, ""};
+    const auto config = parse_options(arguments);
+    ASSERT_FALSE(config) << option;
+    EXPECT_EQ(config.error().exit_code, 2) << option;
+    EXPECT_TRUE(config.error().text.contains(option)) << config.error().text;
   }
 }
 

@@ -28,6 +28,7 @@ NetworkStatus Network::status(const Now& now) const {
   out.joining = state_ == State::Joining;
   out.interface = interface_.name;
   out.interface_problem = interface_.problem;
+  out.interface_next = interface_.next;
   out.pool = pool();
   out.prefix6 = member::ipv6_prefix_of(set_->network());
   out.mtu = kInterfaceMtu;

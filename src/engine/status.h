@@ -75,6 +75,7 @@ struct NetworkStatus {
   bool joining = false;
   std::string interface;          ///< empty: there is none
   std::string interface_problem;  ///< empty: none
+  std::string interface_next;     ///< what to do about it
   std::optional<Ipv4> v4;
   std::optional<Prefix4> pool;
   Ipv6 v6;

@@ -137,6 +137,12 @@ std::string interface_advice(const std::string& network) {
          network + "`";
 }
 
+std::string taken_interface_advice(const std::string& network) {
+  return "end the program that has it, or choose another name (`ipopd --interface`, or `interface` "
+         "in ipopd.toml), then `ipop up " +
+         network + "`";
+}
+
 std::string out_text(wire::ByeReason reason) {
   switch (reason) {
     case wire::ByeReason::Superseded:

@@ -20,6 +20,8 @@ CommandError refusal_error(wire::ByeReason reason);
 std::string held_advice(const std::string& network);
 /// What to do about a network without an interface.
 std::string interface_advice(const std::string& network);
+/// Another program has an interface of the name that was asked for.
+std::string taken_interface_advice(const std::string& network);
 /// The same reason for a member that is one no longer.
 std::string out_text(wire::ByeReason reason);
 /// 64 hexadecimal digits in groups of eight.

@@ -190,14 +190,22 @@ class Install(LabTest):
         self.assertIn("deleted", self.uninstall("--purge"))
         self.assertEqual(state(), set())
         self.assertEqual(self.added(), {})
-        for folder in ("/var/lib/ipop/networks", "/etc/ipop"):
+        for folder in ("/var/lib/ipop", "/etc/ipop", "/usr/local/share/doc/ipop"):
             self.assertNotEqual(self.host.run("test", "-e", folder, check=False).returncode, 0)
+
+    def test_what_is_deleted_may_be_a_mount_point(self):
+        self.install()
+        self.host.run("mkdir", "/var/lib/ipop")
+        self.host.run("mount", "-t", "tmpfs", "tmpfs", "/var/lib/ipop")
+        self.host.run("mkdir", "/var/lib/ipop/networks")
+        self.assertIn("deleted", self.uninstall("--purge"))
+        self.assertEqual(self.host.run("ls", "-A", "/var/lib/ipop").stdout, "")
 
     def test_other_words_are_refused_and_nothing_is_done(self):
         self.install()
         installed = self.added()
         for words in (("install", "PREFIX="), ("install", "PREFIX=relative"),
-                      ("install", "--prefix=/opt"), ("install", "--purge"),
+                      ("install", "--prefix=/opt"), ("install", "/opt"), ("install", "--purge"),
                       ("install", f"PREFIX={self.prefix}", "x"), ("uninstall", "PREFIX=there"),
                       ("uninstall", f"PREFIX={self.prefix}", "--purge"),
                       ("uninstall", "--purge", "all")):

@@ -147,13 +147,15 @@ class Daemon(LabTest):
         for health in (made["health"], alice.ipop("status")["health"]):
             (problem,) = (line for line in health if line["code"] == "interface_error")
             self.assertIn("vpn0 exists already", problem["message"])
-            self.assertTrue(problem["next"])
+            self.assertIn("--interface", problem["next"])
         self.assertIn("vpn0", self.fails("interface_error", alice, "up").message)
+        self.assertIn("family  up, without an interface", alice.command("status").stdout)
         shown = alice.host.run("ip", "-o", "address", "show", "dev", "vpn0").stdout
         self.assertEqual(shown, "", "the other's interface has none of our addresses")
         self.assertFalse(alice.has_interface("ipop0"))
         alice.host.run("ip", "link", "delete", "vpn0")
-        self.assertEqual(alice.ipop("up")["interface"], "vpn0")
+        made = alice.ipop("up")
+        self.assertEqual((made["interface"], made["changed"]), ("vpn0", True))
         self.assertTrue(alice.has_interface("vpn0"))
         self.assertNotIn("interface_error", [h["code"] for h in alice.ipop("status")["health"]])
 
