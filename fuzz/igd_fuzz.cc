@@ -8,7 +8,7 @@
 
 namespace {
 
-using namespace ipop;
+using namespace ipop;  // NOLINT(google-build-using-namespace)
 
 const Ipv4 kGateway{0xc0a80101};
 

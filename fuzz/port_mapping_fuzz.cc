@@ -4,7 +4,7 @@
 #include "wire/port_mapping_testing.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  using namespace ipop;
+  using namespace ipop;  // NOLINT(google-build-using-namespace)
   const Bytes input = std::as_bytes(std::span(data, size));
   const auto response = wire::parse_port_mapping_response(input);
   if (!response) return 0;

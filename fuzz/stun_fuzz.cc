@@ -5,7 +5,7 @@
 #include "wire/stun_testing.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  using namespace ipop;
+  using namespace ipop;  // NOLINT(google-build-using-namespace)
   const Bytes input = std::as_bytes(std::span(data, size));
   const auto transaction = wire::stun_transaction(input);
   const auto response = wire::parse_stun_response(input);

@@ -10,7 +10,7 @@
 
 namespace {
 
-using namespace ipop;
+using namespace ipop;  // NOLINT(google-build-using-namespace)
 
 std::vector<ByteVector> cut(Bytes stream, std::size_t step, bool& is_broken) {
   os::StreamFrames frames;

@@ -44,7 +44,8 @@ class Axes {
       : drawing_(&drawing), step_{step_of(most.x), step_of(most.y)} {
     most_ = {most.x, std::ceil(most.y / step_.y) * step_.y};
     drawing.text({kLeft, 32}, 15, Drawing::Anchor::Start, kInk, title);
-    for (double y = 0; y <= most_.y + step_.y / 2; y += step_.y) {
+    for (int line = 0; line <= std::lround(most_.y / step_.y); ++line) {
+      const double y = line * step_.y;
       const double at = place({0, y}).y;
       drawing.line({kLeft, at}, {kRight, at}, {kGrid, 1});
       drawing.text({kLeft - 9, at + 4}, 12, Drawing::Anchor::End, kInk, number(y, step_.y));
@@ -59,7 +60,8 @@ class Axes {
     drawing_->text({at, kBottom + 20}, 12, Drawing::Anchor::Middle, kInk, number(x, step));
   }
   void mark_all() {
-    for (double x = 0; x <= most_.x + step_.x / 1e6; x += step_.x) {
+    for (int n = 0; n * step_.x <= most_.x + step_.x / 1e6; ++n) {
+      const double x = n * step_.x;
       mark(x, place({x, 0}).x, step_.x);
     }
   }

@@ -114,7 +114,7 @@ std::string Engine::free_name(const Network& network) const {
              return !entry.second->is_finished() && entry.second->name() == name;
            });
   };
-  const std::string own = network.own_name();
+  const std::string& own = network.own_name();
   std::string name = own;
   for (int n = 2; is_taken(name); ++n) name = own + "-" + std::to_string(n);
   return name;

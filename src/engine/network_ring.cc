@@ -128,7 +128,7 @@ void Network::call(const Now& now, Peer& peer) {
   for (const Endpoint& e : addresses_.of(*peer.node)) {
     if (is_acceptable(e)) news |= peer.link->add_hint(e);
   }
-  if (ring_ && ring_->links().size() > 0) news |= peer.link->add_hint(Way::routed());
+  if (ring_ && !ring_->links().empty()) news |= peer.link->add_hint(Way::routed());
   if (std::exchange(peer.called, true) && news) {
     peer.link->handshake_now(now);  // not only at the next repetition
   } else {

@@ -223,11 +223,12 @@ MappingKind Classifier::dependence(const Entries& entries) {
   int alike = 0;
   int unlike = 0;
   for (const auto& [address, same] : by_address) {
+    const Entry& first = *same.front();
     const auto other_port = [&](const Entry* e) {
-      return e->what.observer != same.front()->what.observer && together(*e, *same.front());
+      return e->what.observer != first.what.observer && together(*e, first);
     };
     const auto differs = [&](const Entry* e) {
-      return other_port(e) && e->what.seen != same.front()->what.seen;
+      return other_port(e) && e->what.seen != first.what.seen;
     };
     if (std::ranges::any_of(same, differs)) {
       ++unlike;

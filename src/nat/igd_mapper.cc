@@ -57,7 +57,7 @@ void IgdMapper::set_network(std::uint16_t port, std::span<const Gateway> gateway
     const auto now_there = std::ranges::find(wanted, leg.gateway.gateway, &Gateway::gateway);
     if (now_there == wanted.end()) continue;  // the way there is gone, and the lease will end
     if (*now_there == leg.gateway && port == port_) {
-      legs_.push_back(std::move(leg));
+      legs_.push_back(leg);
       continue;
     }
     leg.gateway = *now_there;  // from where it can still be reached

@@ -93,14 +93,13 @@ void PathSet::handle_response(Instant now, const Token& token) {
     return;
   }
   const Path* current = find_active();
-  if (current == nullptr || path->way.kind() < active_->kind()) {
-    activate(now, path->way);
-  } else if (path->way.kind() == active_->kind() &&
-             (current->misses > 0 || (roamed && path->last_received > current->last_received))) {
-    // The peer itself started to send from there (an address change): follow it. A merely probed
-    // alternative takes over only from a path that stopped answering.
-    activate(now, path->way);
-  }
+  const bool is_better = current == nullptr || path->way.kind() < active_->kind();
+  // The peer itself started to send from there (an address change): follow it. A merely probed
+  // alternative takes over only from a path that stopped answering.
+  const bool takes_over =
+      !is_better && path->way.kind() == active_->kind() &&
+      (current->misses > 0 || (roamed && path->last_received > current->last_received));
+  if (is_better || takes_over) activate(now, path->way);
 }
 
 /// Whose challenge that was, with the round trip that it took; null: nobody's, or too old.

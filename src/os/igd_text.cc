@@ -203,7 +203,7 @@ std::string igd_action_request(const IgdService& service, Ipv4 gateway, std::str
 }
 
 std::optional<HttpAnswer> parse_http_answer(std::string_view received, bool ended) {
-  const auto later = ended ? std::optional(HttpAnswer{}) : std::nullopt;
+  auto later = ended ? std::optional(HttpAnswer{}) : std::nullopt;
   constexpr std::string_view kBegin = "HTTP/1.";
   if (!std::string_view(kBegin).starts_with(received.substr(0, kBegin.size()))) {
     return HttpAnswer{};

@@ -34,8 +34,8 @@ struct NameLookup::Question {
 class NameLookup::Abandoned {
  public:
   static Abandoned& instance() {
-    static Abandoned* const only = new Abandoned;
-    return *only;
+    static Abandoned* const kOnly = new Abandoned;
+    return *kOnly;
   }
   void take(std::unique_ptr<Question> question) {
     const std::lock_guard lock(mutex_);

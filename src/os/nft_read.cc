@@ -286,7 +286,7 @@ Result<void> dump(mnl_socket* socket, std::uint16_t type, const NftSet* set, OnO
   for (int part = 0; part < kPartsMax; ++part) {
     const auto bytes = mnl_socket_recvfrom(socket, buffer.data(), buffer.size());
     if (bytes < 0) return fail_errno("nftables", errno);
-    const auto* message = static_cast<const nlmsghdr*>(static_cast<const void*>(buffer.data()));
+    const auto* message = reinterpret_cast<const nlmsghdr*>(buffer.data());
     int left = static_cast<int>(bytes);
     for (; mnl_nlmsg_ok(message, left); message = mnl_nlmsg_next(message, &left)) {
       if (message->nlmsg_type == NLMSG_DONE) return {};

@@ -15,7 +15,8 @@ namespace {
 bool has_relocated_text(const dl_phdr_info& object, std::span<const ElfW(Phdr)> segments) {
   const auto dynamic = std::ranges::find(segments, ElfW(Word){PT_DYNAMIC}, &ElfW(Phdr)::p_type);
   if (dynamic == segments.end()) return false;
-  const auto* entry = reinterpret_cast<const ElfW(Dyn)*>(object.dlpi_addr + dynamic->p_vaddr);
+  const auto* entry = reinterpret_cast<const ElfW(Dyn)*>(  // NOLINT(performance-no-int-to-ptr)
+      object.dlpi_addr + dynamic->p_vaddr);
   for (; entry->d_tag != DT_NULL; ++entry) {
     if (entry->d_tag == DT_TEXTREL) return true;
     if (entry->d_tag == DT_FLAGS && (entry->d_un.d_val & DF_TEXTREL) != 0) return true;
@@ -33,7 +34,8 @@ int release_object(dl_phdr_info* object, std::size_t, void*) {
     const ElfW(Addr) begin = (object->dlpi_addr + segment.p_vaddr) & ~(page - 1);
     const ElfW(Addr) end = object->dlpi_addr + segment.p_vaddr + segment.p_memsz;
     // Refused for what is no file (the vDSO): then nothing happens.
-    ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
+    void* const pages = reinterpret_cast<void*>(begin);  // NOLINT(performance-no-int-to-ptr)
+    ::madvise(pages, end - begin, MADV_DONTNEED);
   }
   return 0;
 }

@@ -65,7 +65,7 @@ int send_quietly(BIO* bio, const char* bytes, int size) {
 
 /// OpenSSL's own socket BIO, which raises SIGPIPE where the other end is gone; this one does not.
 const BIO_METHOD* quiet_socket() {
-  static const BioMethod method = [] {
+  static const BioMethod kMethod = [] {
     const BIO_METHOD* plain = BIO_s_socket();
     BioMethod out(BIO_meth_new(BIO_TYPE_SOCKET, "socket without signals"));
     const bool made = out && BIO_meth_set_write(out.get(), send_quietly) == 1 &&
@@ -75,7 +75,7 @@ const BIO_METHOD* quiet_socket() {
                       BIO_meth_set_destroy(out.get(), BIO_meth_get_destroy(plain)) == 1;
     return made ? std::move(out) : nullptr;
   }();
-  return method.get();
+  return kMethod.get();
 }
 
 /// Signed by itself; a random name, since some clients want one.
