@@ -278,8 +278,10 @@ void Ring::long_answer(Instant now, Link& link, const wire::LinkAnswer& frame) {
   if (at == slots_.end()) {
     if (!frame.yes) {
       link.unlink_at = Instant::max();  // it knows
-    } else if (link.unlink_at == Instant::max()) {
-      end_long(now, link);  // the slot gave up waiting, and the peer must not believe otherwise
+    } else {
+      // The slot gave up waiting, and the peer must not believe otherwise. An UNLINK that is on its
+      // way already may have overtaken the request.
+      end_long(now, link);
     }
     return;
   }
