@@ -224,9 +224,10 @@ void Daemon::handle(ClientId client, const control::UpRequest& request) {
   const auto after = engine_.status_of(os::now(), *up);
   if (!after) return finish(client, after.error());
   if (after->interface.empty()) {
-    return finish(client,
-                  {engine::Failure::InterfaceError,
-                   *up + " has no interface: " + after->interface_problem, after->interface_next});
+    const std::string next =
+        after->interface_next.empty() ? engine::interface_advice(*up) : after->interface_next;
+    return finish(client, {engine::Failure::InterfaceError,
+                           *up + " has no interface: " + after->interface_problem, next});
   }
   const bool was_up = before->up && !before->interface.empty();
   finish(client, control::UpReply{*up, after->interface, !was_up});

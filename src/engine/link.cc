@@ -102,6 +102,7 @@ Result<void> Link::handle_response(const Now& now, const wire::Response& message
   auto result = session_.handle_response(now, message);
   if (result) {
     heard_at_ = std::max(heard_at_, now.at);
+    note_alive(now.at);
     paths_.handle_proven(now.at, from);
   }
   pump(now);
@@ -119,7 +120,8 @@ void Link::handle_received(const Now& now, SessionIndex local, const Way& from) 
   if (it == pairs_.end()) return;
   Pair& pair = it->second;
   heard_at_ = std::max(heard_at_, now.at);
-  if (session_.sending_on() == local) note_alive(now.at);
+  // A newer pair that is not proven yet is on its way, and not to be cut off.
+  if (session_.sending_on() == local || !pair.proven) note_alive(now.at);
   pair.heard_from = from;
   if (!pair.usable) {
     pair.usable = true;
@@ -190,7 +192,7 @@ void Link::handle_ping_sent(const Now& now) {
 }
 
 void Link::handle_ping(const Now& now, SessionIndex local) {
-  if (session_.sending_on() != local || pings_unanswered_ > 0) return;
+  if (!online() || session_.sending_on() != local || pings_unanswered_ > 0) return;
   ping_at_ = now.at + kKeepalive - kTurn - jitter(*ctx_->rng);
 }
 
@@ -239,7 +241,8 @@ Link::Output Link::poll_output() {
     outputs_.erase(outputs_.begin());
     return first;
   }
-  return WaitUntil{std::min({session_deadline_, paths_deadline_, mtu_deadline_, ping_at_})};
+  const Instant ping_at = online() ? ping_at_ : Instant::max();  // as handle_timeout() looks at it
+  return WaitUntil{std::min({session_deadline_, paths_deadline_, mtu_deadline_, ping_at})};
 }
 
 /// Whole, whatever its size, and there alone.

@@ -176,7 +176,7 @@ class Ring {
   void choose(Instant now, std::size_t slot);
   void long_found(Instant now, std::size_t slot, const wire::Found& found);
   void long_up(Instant now, Link& link);
-  void long_missed(Instant now, const Link& link);
+  void long_listed(Instant now, const Link& link, const wire::Neighbours& frame);
   void ask_long(Instant now, Slot& slot);
   void end_long(Instant now, Link& link);
   void send_unlink_long(Instant now, Link& link);

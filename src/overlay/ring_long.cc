@@ -187,13 +187,16 @@ void Ring::long_up(Instant now, Link& link) {
   end_long(now, link);
 }
 
-/// What a peer says of its links shows that it has not the role which we got from it: asked again.
-void Ring::long_missed(Instant now, const Link& link) {
-  const auto ours = std::ranges::find(link.neighbours, id_, &wire::Neighbour::id);
-  if (!link.long_out || (ours != link.neighbours.end() && ours->distant)) return;
+/// What a peer says of its links may show that it has not the role which we got from it: then it is
+/// asked as at first.
+void Ring::long_listed(Instant now, const Link& link, const wire::Neighbours& frame) {
+  const auto ours = std::ranges::find(frame.links, id_, &wire::Neighbour::id);
+  if (!link.long_out || (ours != frame.links.end() && ours->distant)) return;
   for (Slot& slot : slots_) {
-    const bool agreed = slot.node == link.node && slot.state == Slot::State::Up;
-    if (agreed) slot.next = std::min(slot.next, now + kConfirm);
+    if (slot.node != link.node || slot.state != Slot::State::Up) continue;
+    slot.state = Slot::State::Asked;
+    slot.asks = 0;
+    slot.next = std::min(slot.next, now + kConfirm);
   }
 }
 

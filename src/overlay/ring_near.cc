@@ -115,6 +115,7 @@ void Ring::near_timeouts(Instant now) {
 
 void Ring::handle_neighbours(Instant now, Link& link, const wire::Neighbours& frame) {
   link.size_log2_256 = frame.size_log2_256;
+  long_listed(now, link, frame);
   if (link.neighbours == frame.links) return;
   for (const wire::Neighbour& n : frame.links) {
     if (!matters(n.id)) continue;
@@ -123,7 +124,6 @@ void Ring::handle_neighbours(Instant now, Link& link, const wire::Neighbours& fr
     if (node != nullptr) calls_.hasten(now, *node);
   }
   link.neighbours = frame.links;
-  long_missed(now, link);
 }
 
 /// Whether a member could be one of our near links, and is no link yet.

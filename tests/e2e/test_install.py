@@ -193,13 +193,17 @@ class Install(LabTest):
         for folder in ("/var/lib/ipop", "/etc/ipop", "/usr/local/share/doc/ipop"):
             self.assertNotEqual(self.host.run("test", "-e", folder, check=False).returncode, 0)
 
-    def test_what_is_deleted_may_be_a_mount_point(self):
+    def test_what_is_deleted_may_be_a_mount_point_or_a_link(self):
         self.install()
         self.host.run("mkdir", "/var/lib/ipop")
         self.host.run("mount", "-t", "tmpfs", "tmpfs", "/var/lib/ipop")
         self.host.run("mkdir", "/var/lib/ipop/networks")
+        self.host.run("mkdir", "/root/etc")
+        self.host.run("touch", "/root/etc/ipopd.toml")
+        self.host.run("ln", "-s", "/root/etc", "/etc/ipop")
         self.assertIn("deleted", self.uninstall("--purge"))
-        self.assertEqual(self.host.run("ls", "-A", "/var/lib/ipop").stdout, "")
+        for folder in ("/var/lib/ipop", "/root/etc"):
+            self.assertEqual(self.host.run("ls", "-A", folder).stdout, "")
 
     def test_other_words_are_refused_and_nothing_is_done(self):
         self.install()
