@@ -49,12 +49,26 @@ bool Stage::call_to_join(std::size_t i) {
     const bool is_met = k != i && world_.group(k) == world_.group(i) && is_live(k);
     if (is_met && is_honest(k) && self(k)->v4) inviters.push_back(k);
   }
-  if (inviters.empty()) return false;
+  const auto text = invite_of_one(std::move(inviters));
+  if (!text) return false;
   Node& joiner = node(i);
   joiner.updates.clear();
-  begin_join(joiner, invite(node(inviters[rng_.below(inviters.size())])), name(i));
+  begin_join(joiner, *text, name(i));
   joining_.push_back({.node = i, .called = world_.at()});
   return true;
+}
+
+/// Who has not heard of the newest secret yet does not invite.
+std::optional<std::string> Stage::invite_of_one(std::vector<std::size_t> inviters) {
+  while (!inviters.empty()) {
+    const auto drawn = inviters.begin() + static_cast<std::ptrdiff_t>(rng_.below(inviters.size()));
+    Node& inviter = node(*drawn);
+    const auto made = inviter.engine().invite(inviter.now(), {}, {});
+    inviter.drain();
+    if (made) return made->text;
+    inviters.erase(drawn);
+  }
+  return std::nullopt;
 }
 
 void Stage::join_everybody(Duration spread, Duration patience) {

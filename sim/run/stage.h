@@ -54,7 +54,8 @@ class Stage {
 
   /// m0 founds the network.
   void begin();
-  /// A node asks to join by an invite of an open member of its group. False: none of them is on.
+  /// A node asks to join by an invite of an open member of its group. False: none of them is on
+  /// and can invite now.
   bool call_to_join(std::size_t i);
   /// m1 to the last one join, their calls spread over this time, and all are members at the end;
   /// who is not by `patience` after the last call is a violation of P7.
@@ -80,6 +81,7 @@ class Stage {
     Instant called{};
     bool joined = false;
   };
+  std::optional<std::string> invite_of_one(std::vector<std::size_t> inviters);
   void tick();
   void follow_joins();
   void sample();
