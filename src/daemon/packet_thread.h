@@ -54,7 +54,8 @@ class PacketThread {
   /// Returns when the command was carried out.
   void wait_for(std::uint64_t command) const;
   const dataplane::DropCounters& drops() const { return drops_; }
-  const os::UdpSocket& udp() const { return udp_.main(); }
+  /// The socket of the one port. Any thread.
+  const os::UdpSocket& udp() const { return *main_; }
 
   /// For the thread that has the TLS connections.
   dataplane::StreamQueue& streams() { return streams_; }
@@ -93,7 +94,8 @@ class PacketThread {
   dataplane::EventQueue events_;
   dataplane::StreamQueue streams_;
   dataplane::DropCounters drops_;
-  os::UdpSockets udp_;
+  os::UdpSockets udp_;  ///< the thread's own: it changes with spare sockets
+  const os::UdpSocket* main_ = &udp_.main();
   /// Commands are a few a day, the few datagrams of a peer that has no path yet, and what comes by
   /// TLS, which is slower by much else: a lock is the simplest right thing, and the worker takes it
   /// only after a wake-up.
