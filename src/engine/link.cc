@@ -12,7 +12,7 @@ namespace ipop::engine {
 
 namespace {
 
-/// What came as IP packets, as the workers note it; null: nothing.
+/// When a packet last came on it, as the workers note it; Instant::min(): never, or there is none.
 Instant last_received_on(const dataplane::Keypair* pair) {
   if (pair == nullptr) return Instant::min();
   const auto ns = pair->words().last_received.load(std::memory_order_relaxed);
